@@ -1,0 +1,117 @@
+"""The primitives behind one small port (Spec 3 §2): the real ones here, toys of the same sizes in simulations."""
+
+import hashlib
+import hmac
+from functools import lru_cache
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric import mlkem
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl import bindings as sodium
+from nacl.exceptions import CryptoError
+
+from protocol.errors import Code, PeerError
+from protocol.keys import DhPrivate, DhPublic, KemCiphertext, KemPublic, KemSeed, Signature, SigningKey
+
+_SHA256 = SHA256()
+
+
+class Suite(Protocol):
+    """All that the protocol asks of cryptography. Lengths in bytes as in `protocol.keys`."""
+
+    def dh_public(self, private: DhPrivate) -> DhPublic: ...
+    def dh(self, private: DhPrivate, public: DhPublic) -> bytes: ...
+    def kem_public(self, seed: KemSeed) -> KemPublic: ...
+    def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]: ...
+    def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes: ...
+    def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes: ...
+    def chain(self, key: bytes) -> tuple[bytes, bytes]: ...
+    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes: ...
+    def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None: ...
+    def signing_key(self, seed: bytes) -> SigningKey: ...
+    def sign(self, key: SigningKey, message: bytes) -> Signature: ...
+    def verify(self, public: bytes, message: bytes, signature: bytes) -> bool: ...
+
+
+class RealSuite:
+    """X25519, Ed25519, XChaCha20-Poly1305 (libsodium); ML-KEM-768, HKDF-SHA256 (OpenSSL); HMAC-SHA256, SHA-256 (hashlib)."""
+
+    def dh_public(self, private: DhPrivate) -> DhPublic:
+        """The public half of a 32-byte X25519 key."""
+        return DhPublic(sodium.crypto_scalarmult_base(private))
+
+    def dh(self, private: DhPrivate, public: DhPublic) -> bytes:
+        """32-byte X25519 secret. Raises PeerError BAD_KEY for a small-order point (all-zero result, RFC 7748 §6.1)."""
+        try:
+            return sodium.crypto_scalarmult(private, public)
+        except CryptoError:
+            raise PeerError(Code.BAD_KEY, "an X25519 key of small order") from None
+
+    def kem_public(self, seed: KemSeed) -> KemPublic:
+        """The 1,184-byte encapsulation key of a seed (FIPS 203 §7.1)."""
+        return _kem_pair(seed)[1]
+
+    def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]:
+        """Shared secret 32 and ciphertext 1,088, with OpenSSL's own randomness. Raises PeerError BAD_KEY."""
+        try:
+            secret, ciphertext = mlkem.MLKEM768PublicKey.from_public_bytes(public).encapsulate()
+        except ValueError:
+            raise PeerError(Code.BAD_KEY, "an ML-KEM-768 key that does not decode") from None
+        return secret, KemCiphertext(ciphertext)
+
+    def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes:
+        """32-byte shared secret; garbage gives garbage, only the AEAD authenticates (FIPS 203 §6.3)."""
+        return _kem_pair(seed)[0].decapsulate(ciphertext)
+
+    def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes:
+        """HKDF-SHA256 (RFC 5869)."""
+        return HKDF(algorithm=_SHA256, length=length, salt=salt, info=info).derive(secret)
+
+    def chain(self, key: bytes) -> tuple[bytes, bytes]:
+        """Message key and next chain key, 32 bytes each (Double Ratchet §7.2)."""
+        return hmac.digest(key, b"\x01", "sha256"), hmac.digest(key, b"\x02", "sha256")
+
+    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+        """XChaCha20-Poly1305, 24-byte nonce; the tag's 16 bytes follow the ciphertext."""
+        return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+
+    def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
+        """The plaintext, or None where key, nonce, associated data or ciphertext is another."""
+        try:
+            return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, associated, nonce, key)
+        except CryptoError:
+            return None
+
+    def signing_key(self, seed: bytes) -> SigningKey:
+        """Seed ‖ public key of a 32-byte Ed25519 seed."""
+        return SigningKey(sodium.crypto_sign_seed_keypair(seed)[1])
+
+    def sign(self, key: SigningKey, message: bytes) -> Signature:
+        """64-byte Ed25519 signature (RFC 8032), deterministic."""
+        return Signature(sodium.crypto_sign(message, key)[:64])
+
+    def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        """libsodium's strict Ed25519: refuses small-order keys and non-canonical encodings."""
+        try:
+            sodium.crypto_sign_open(signature + message, public)
+        except CryptoError:
+            return False
+        return True
+
+
+@lru_cache(maxsize=256)
+def _kem_pair(seed: KemSeed) -> tuple[mlkem.MLKEM768PrivateKey, KemPublic]:
+    """Expanding a seed costs 120 µs; a pure function of it, so caching is safe at every rollback."""
+    private = mlkem.MLKEM768PrivateKey.from_seed_bytes(seed)
+    return private, KemPublic(private.public_key().public_bytes_raw())
+
+
+def sha256(*parts: bytes) -> bytes:
+    """32 bytes over the concatenation."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def blake2b_256(*parts: bytes) -> bytes:
+    """32 bytes over the concatenation."""
+    return hashlib.blake2b(b"".join(parts), digest_size=32).digest()

@@ -1,0 +1,63 @@
+"""All that a machine may ask for. Performed only after the commit: save, then send, then tell."""
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from protocol.errors import Code
+from protocol.keys import Connection, QueueNumber, RelayKey
+from protocol.wire.commands import Command
+
+
+class _Effect(Struct, frozen=True, gc=False):
+    pass
+
+
+class Send(_Effect):
+    """Queue a command on a connection's link."""
+
+    connection: Connection
+    command: Command
+
+
+class Disconnect(_Effect):
+    """Close a connection, telling the peer why."""
+
+    connection: Connection
+    code: Code
+
+
+class Wake(_Effect):
+    """This queue has changed: `Woken` follows after the commit."""
+
+    queue: QueueNumber
+
+
+class Answer(_Effect):
+    """The one answer to a `Requested`: a value, or an exception that says what to do."""
+
+    request: int
+    result: Any
+
+
+class Announce(_Effect):
+    """Rows up to this change number are there to be read."""
+
+    change: int
+
+
+class Dial(_Effect):
+    """Connect to a host (`ws://name:port` or `wss://…`) and expect this key. `Opened` or `Unreachable` follows."""
+
+    relay: RelayKey
+    host: str
+    timeout_seconds: float
+
+
+class HangUp(_Effect):
+    """Close what was dialled for this host; `Closed` follows where it was open."""
+
+    relay: RelayKey
+
+
+Effect: TypeAlias = Send | Disconnect | Wake | Answer | Announce | Dial | HangUp

@@ -1,0 +1,84 @@
+"""All that can happen to a machine. Times come beside, as `Now`."""
+
+from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from protocol.keys import Connection, HandshakeHash, Minute, QueueNumber, RelayKey
+from protocol.wire.commands import Command
+
+
+class Now(NamedTuple):
+    """Two clocks. `service`: seconds that never go back and survive restarts, for timers, back-off, retention.
+    `wall`: Unix seconds as the system believes them, for what people see, receipts' minutes and invitations' expiry."""
+
+    service: float
+    wall: float
+
+    @property
+    def minute(self) -> Minute:
+        """The wall clock's whole minute, kept within u32 whatever the clock says."""
+        return Minute(min(max(int(self.wall // 60), 0), 2**32 - 1))
+
+
+class _Event(Struct, frozen=True, gc=False):
+    pass
+
+
+class Started(_Event):
+    """The first event of a process: rebuild what is volatile from the store."""
+
+
+class Opened(_Event):
+    """A Noise session stands. `relay` is the host it was dialled for, nil where the peer dialled us."""
+
+    connection: Connection
+    relay: RelayKey | None
+    handshake_hash: HandshakeHash
+
+
+class Received(_Event):
+    """The commands of one frame, in order."""
+
+    connection: Connection
+    commands: tuple[Command, ...]
+
+
+class Closed(_Event):
+    """The connection is gone; nothing more comes from it and nothing reaches it."""
+
+    connection: Connection
+
+
+class Unreachable(_Event):
+    """A `Dial` failed: refused, timed out, or answered by somebody who does not hold the key."""
+
+    relay: RelayKey
+    reason: str
+
+
+class TimePassed(_Event):
+    """`next_wake` has come, or earlier: harmless."""
+
+
+class Requested(_Event):
+    """The local API asks; exactly one `Answer` follows."""
+
+    request: int
+    operation: Any
+
+
+class Woken(_Event):
+    """Look at these queues again: a commit changed them."""
+
+    queues: tuple[QueueNumber, ...]
+
+
+class Failed(_Event):
+    """The batch that held `event` could not be committed: answer it, touch nothing."""
+
+    event: Any
+    full: bool
+
+
+Event: TypeAlias = Started | Opened | Received | Closed | Unreachable | TimePassed | Requested | Woken | Failed

@@ -1,0 +1,102 @@
+"""What the local API asks of the personal machine, each answered once, and what is answered (Spec 6 §7).
+
+Reads do not come here: the API reads the store with connections of its own.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from protocol.keys import MessageId, RelayKey
+
+
+class _Operation(Struct, frozen=True):
+    pass
+
+
+class Configure(_Operation):
+    """The whole list of this node's own relays, in order: `(host, key)`. `direct` where this node itself listens."""
+
+    relays: tuple[tuple[str, RelayKey], ...]
+    direct: tuple[str, RelayKey] | None
+
+
+class SetName(_Operation):
+    """The name that contacts are told; NFC, 1 to 64 bytes."""
+
+    name: str
+
+
+class Invite(_Operation):
+    """Make an invitation. Answered with `Invited` once a relay holds its queue and sealed invitation."""
+
+    lifetime_minutes: int
+    name: str | None
+    """What to call who accepts, until they say their own name."""
+
+
+class Accept(_Operation):
+    """Accept a link (`kassiber://…`) or an invitation file's bytes. Answered with `ContactMade` once claimed and stored."""
+
+    link: str | None
+    file: bytes | None
+    name: str | None
+
+
+class CancelInvitation(_Operation):
+    """Withdraw an open invitation: its queues are dropped."""
+
+    invitation: int
+
+
+class SendText(_Operation):
+    """Queue a text for a contact. Answered with `Queued` once durable. NUL is text; no normalisation."""
+
+    contact: int
+    text: str
+
+
+class SetContact(_Operation):
+    """Rename a contact (nil: leave), mark it verified or not (nil: leave)."""
+
+    contact: int
+    name: str | None
+    verified: bool | None
+
+
+class RemoveContact(_Operation):
+    """Drop the contact's queues at their relays, its keys and its messages."""
+
+    contact: int
+
+
+Operation: TypeAlias = (
+    Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact
+)
+
+
+class Invited(Struct, frozen=True):
+    """`link` for sharing; `file` holds the same invitation whole; `expires` in Unix seconds; `relays` that confirmed."""
+
+    invitation: int
+    link: str
+    file: bytes
+    expires: float
+    relays: int
+
+
+class ContactMade(Struct, frozen=True):
+    """The contact's number; it is *waiting* until the inviter's first reply."""
+
+    contact: int
+
+
+class Queued(Struct, frozen=True):
+    """Durable at this node; `change` numbers its timeline row."""
+
+    message_id: MessageId
+    change: int
+
+
+class Carried(Struct, frozen=True):
+    """The operation is done."""

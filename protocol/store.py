@@ -1,0 +1,129 @@
+"""What the machines need of a store: one interface a subject, synchronous, inside one transaction.
+
+The SQL versions live in `node.store`; one contract test runs over every version.
+"""
+
+from collections.abc import Sequence as Rows
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from protocol.keys import (
+    ClaimKey,
+    Digest,
+    LinkId,
+    Minute,
+    QueueNumber,
+    ReceiveId,
+    RecipientKey,
+    SenderKey,
+    SendId,
+    Sequence,
+)
+
+
+class Transaction(Protocol):
+    """All or nothing. Leaving the block normally commits; an exception rolls back. Raises StoreError at commit."""
+
+    def __enter__(self) -> "Transaction": ...
+    def __exit__(self, *error: object) -> None: ...
+    def savepoint(self) -> AbstractContextManager[None]:
+        """An exception inside undoes what was done inside, and passes on."""
+
+
+TX = TypeVar("TX", bound=Transaction)
+TX_co = TypeVar("TX_co", bound=Transaction, covariant=True)
+
+
+class Store(Protocol[TX_co]):
+    """Owned by one thread."""
+
+    def transaction(self) -> TX_co:
+        """For a step that may write."""
+
+    def read(self) -> TX_co:
+        """For a step that only reads."""
+
+
+# The relay's subjects (Spec 8)
+
+
+class Queue(Struct, frozen=True):
+    """One queue as its relay knows it."""
+
+    number: QueueNumber
+    receive_id: ReceiveId
+    recipient_key: RecipientKey
+    send_id: SendId
+    claim_key: ClaimKey
+    sender_key: SenderKey | None
+    stored: int
+    """Envelopes in it now; markers are not counted."""
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One entry of a queue's stream: an envelope (3,929 bytes) or an encoded marker (shorter)."""
+
+    sequence: Sequence
+    body: bytes
+
+
+class Queues(Protocol):
+    def by_receive_id(self, receive_id: ReceiveId) -> Queue | None: ...
+    def by_send_id(self, send_id: SendId) -> Queue | None: ...
+    def by_number(self, number: QueueNumber) -> Queue | None: ...
+    def add(
+        self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
+    ) -> QueueNumber: ...
+    def claim(self, number: QueueNumber, sender_key: SenderKey) -> None: ...
+    def remove(self, number: QueueNumber) -> None:
+        """With its links, entries and digests."""
+
+
+class Links(Protocol):
+    def get(self, link_id: LinkId) -> tuple[QueueNumber, bytes] | None:
+        """Queue and sealed invitation."""
+
+    def put(self, link_id: LinkId, number: QueueNumber, sealed: bytes, expires: float) -> None:
+        """`expires` in service seconds."""
+
+    def remove(self, number: QueueNumber) -> None: ...
+    def expire(self, service: float, limit: int) -> int:
+        """Removes at most `limit` links past their time; how many."""
+
+    def next_expiry(self) -> float | None: ...
+
+
+class Entries(Protocol):
+    def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
+        """Takes the next sequence of the queue, from 1, never used twice; `counted` adds to `Queue.stored`."""
+
+    def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]: ...
+    def remove(self, number: QueueNumber, sequence: Sequence) -> bool:
+        """Whether it was there."""
+
+    def expire(self, before: float, limit: int) -> Rows[QueueNumber]:
+        """Removes at most `limit` entries appended before this service time; their queues."""
+
+    def oldest(self) -> float | None:
+        """Service time of the oldest entry or digest."""
+
+
+class Digests(Protocol):
+    def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
+        """The minute at which this envelope was first stored here."""
+
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None: ...
+    def expire(self, before: float, limit: int) -> int: ...
+
+
+class RelayTransaction(Transaction, Protocol):
+    @property
+    def queues(self) -> Queues: ...
+    @property
+    def links(self) -> Links: ...
+    @property
+    def entries(self) -> Entries: ...
+    @property
+    def digests(self) -> Digests: ...

@@ -1,0 +1,37 @@
+"""Every duration that a node or relay waits, in one frozen value (Spec 6 §8). Settings may override each field."""
+
+from msgspec import Struct
+
+
+class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Seconds. Defaults are what the specs name; journeys scale them and print that they do."""
+
+    handshake_seconds: float = 10.0
+    """A connection without a Noise session after this is closed."""
+    keep_alive_seconds: float = 300.0
+    """An idle link sends an empty frame about this often; silence for 2.5 times as long closes it."""
+    dial_seconds: float = 10.0
+    direct_dial_seconds: float = 3.0
+    """A direct route gets one dial of this length, then the relay is used."""
+    reply_seconds: float = 20.0
+    """A relay that leaves a command unanswered for this long is hung up on."""
+    redial_first_seconds: float = 1.0
+    redial_most_seconds: float = 300.0
+    """Back-off between dials of one host: doubles from first to most, ± 50 %."""
+    unreachable_seconds: float = 60.0
+    """A route whose host cannot be reached for this long is passed over for new envelopes."""
+    reroute_seconds: float = 600.0
+    """Everything undelivered on a host unreachable for this long is sealed anew for the next route."""
+    gap_seconds: float = 10.0
+    """An envelope that the peer reports missing this long after it was stored is sent again."""
+    full_first_seconds: float = 60.0
+    full_most_seconds: float = 21_600.0
+    """Back-off after `full` or `unavailable`."""
+    receipt_mean_seconds: float = 1.0
+    """Mean of the exponential delay of a delivery receipt that found no content to ride on."""
+    missing_parent_seconds: float = 60.0
+    """A message whose parent is unknown is shown after this, marked."""
+    renew_days: float = 23.0
+    """Days after custody at which what is still undelivered is sealed anew: seven before retention ends."""
+    forget_days: float = 35.0
+    """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

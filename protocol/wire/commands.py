@@ -1,0 +1,209 @@
+"""The commands and replies of a frame (Spec 8 §2–§4): msgpack arrays whose first element is the kind.
+
+Each request has at most one reply, paired by its request number. Kinds 9–15 are reserved for forwarding, blobs and
+descriptors, so an unknown kind is malformed in version 1.
+"""
+
+from enum import IntEnum
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+from protocol.errors import Code
+from protocol.keys import (
+    ClaimKeyField,
+    Digest,
+    LinkIdField,
+    Minute,
+    MinuteField,
+    ReceiveIdField,
+    RecipientKeyField,
+    Request,
+    RequestField,
+    SenderKeyField,
+    SendIdField,
+    SequenceField,
+    SignatureField,
+    SubscriptionField,
+    U16,
+    U32,
+)
+from protocol.limits import ENVELOPE_BYTES, SEALED_INVITATION_BYTES
+
+
+class Role(IntEnum):
+    """Which key of a queue a session proves."""
+
+    RECIPIENT = 1
+    SENDER = 2
+
+
+class MarkerKind(IntEnum):
+    """What a relay tells the recipient in the queue's own stream."""
+
+    CLAIMED = 1
+    FULL = 2
+
+
+class _Wire(Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An exact msgpack array."""
+
+
+SealedInvitation: TypeAlias = Annotated[
+    bytes, Meta(min_length=SEALED_INVITATION_BYTES, max_length=SEALED_INVITATION_BYTES)
+]
+EnvelopeField: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=ENVELOPE_BYTES)]
+
+
+class Link(_Wire):
+    """A sealed invitation, kept beside its queue until settled, dropped or `lifetime_minutes` old."""
+
+    link_id: LinkIdField
+    lifetime_minutes: U32
+    sealed: SealedInvitation
+
+
+class Create(_Wire, tag=1):
+    """Make a queue, idempotent under the recipient key. Signed by it over this session's handshake hash."""
+
+    request: RequestField
+    recipient_key: RecipientKeyField
+    send_id: SendIdField
+    claim_key: ClaimKeyField
+    link: Link | None
+    signature: SignatureField
+
+
+class Claim(_Wire, tag=2):
+    """Fix the queue's sender key, once. `id` is a link id or a send id. Signed by the claim key."""
+
+    request: RequestField
+    id: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    sender_key: SenderKeyField
+    signature: SignatureField
+
+
+class Settle(_Wire, tag=3):
+    """Erase the queue's sealed invitation; the handshake is committed."""
+
+    request: RequestField
+    receive_id: ReceiveIdField
+
+
+class Prove(_Wire, tag=4):
+    """Prove one key of one queue for the rest of this session."""
+
+    request: RequestField
+    id: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    role: Role
+    signature: SignatureField
+
+
+class Subscribe(_Wire, tag=5):
+    """Have the queue's entries pushed; a new subscriber ends the old one."""
+
+    request: RequestField
+    subscription: SubscriptionField
+    receive_id: ReceiveIdField
+
+
+class Deposit(_Wire, tag=6):
+    """Store an envelope: `stored` once it is durable."""
+
+    request: RequestField
+    envelope: EnvelopeField
+
+
+class Ack(_Wire, tag=7):
+    """The recipient has committed this entry: erase it. No reply."""
+
+    subscription: SubscriptionField
+    sequence: SequenceField
+
+
+class Drop(_Wire, tag=8):
+    """Erase the queue and all that is in it."""
+
+    request: RequestField
+    receive_id: ReceiveIdField
+
+
+class Done(_Wire, tag=32):
+    """Create, settle, prove or drop was carried out and is durable."""
+
+    request: RequestField
+
+
+class Claimed(_Wire, tag=33):
+    """The claim holds; with the sealed invitation where the id was a link id."""
+
+    request: RequestField
+    sealed: SealedInvitation | None
+
+
+class Subscribed(_Wire, tag=34):
+    """Entries follow. `checkpoint` is reserved: nil in version 1."""
+
+    request: RequestField
+    checkpoint: None
+
+
+class Stored(_Wire, tag=35):
+    """The envelope is durable; the next `custody` of this frame signs for it."""
+
+    request: RequestField
+
+
+class Refused(_Wire, tag=36):
+    """Not done. REFUSED says nothing more; other codes go to proven parties only."""
+
+    request: RequestField
+    code: Code
+
+
+class Custody(_Wire, tag=37):
+    """One signature over every `stored` of this frame since the last `custody`, in order."""
+
+    minute: MinuteField
+    retention_days: U16
+    signature: SignatureField
+
+
+class Delivery(_Wire, tag=38):
+    """One envelope of a subscribed queue."""
+
+    subscription: SubscriptionField
+    sequence: SequenceField
+    envelope: EnvelopeField
+
+
+class Marker(_Wire, tag=39):
+    """A relay's own entry in a queue: claimed by `key` at `minute`, or full since `minute` (key nil)."""
+
+    subscription: SubscriptionField
+    sequence: SequenceField
+    marker: MarkerKind
+    minute: MinuteField
+    key: SenderKeyField | None
+
+
+class Ended(_Wire, tag=40):
+    """This subscription is over: another subscriber took it, or the queue was dropped."""
+
+    subscription: SubscriptionField
+
+
+ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop
+OnWireToNode: TypeAlias = Done | Claimed | Subscribed | Stored | Refused | Custody | Delivery | Marker | Ended
+
+
+class Accepted(Struct, frozen=True, gc=False):
+    """What machines and links say for `stored` + `custody`: the link that packs the frame signs, the one that unpacks verifies."""
+
+    request: Request
+    digest: Digest
+    minute: Minute
+
+
+ToNode: TypeAlias = Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended
+Command: TypeAlias = ToRelay | ToNode
