@@ -13,40 +13,40 @@ class _Effect(Struct, frozen=True, gc=False):
     pass
 
 
-class Send(_Effect):
+class Send(_Effect, frozen=True):
     """Queue a command on a connection's link."""
 
     connection: Connection
     command: Command
 
 
-class Disconnect(_Effect):
+class Disconnect(_Effect, frozen=True):
     """Close a connection, telling the peer why."""
 
     connection: Connection
     code: Code
 
 
-class Wake(_Effect):
+class Wake(_Effect, frozen=True):
     """This queue has changed: `Woken` follows after the commit."""
 
     queue: QueueNumber
 
 
-class Answer(_Effect):
+class Answer(_Effect, frozen=True):
     """The one answer to a `Requested`: a value, or an exception that says what to do."""
 
     request: int
     result: Any
 
 
-class Announce(_Effect):
+class Announce(_Effect, frozen=True):
     """Rows up to this change number are there to be read."""
 
     change: int
 
 
-class Dial(_Effect):
+class Dial(_Effect, frozen=True):
     """Connect to a host (`ws://name:port` or `wss://…`) and expect this key. `Opened` or `Unreachable` follows."""
 
     relay: RelayKey
@@ -54,7 +54,7 @@ class Dial(_Effect):
     timeout_seconds: float
 
 
-class HangUp(_Effect):
+class HangUp(_Effect, frozen=True):
     """Close what was dialled for this host; `Closed` follows where it was open."""
 
     relay: RelayKey

@@ -1,7 +1,7 @@
 """Every error, split by whose fault it is (Spec 2 §6).
 
-The caller's errors are for a person: what happened, what to do. The peer's carry a code that the specs list. The world's
-pass by themselves. Our own are assertions.
+The caller's errors are for a person: what happened, what to do. The peer's carry a code that the specs list. The
+world's pass by themselves. Our own are assertions.
 """
 
 from enum import IntEnum

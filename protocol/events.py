@@ -25,11 +25,11 @@ class _Event(Struct, frozen=True, gc=False):
     pass
 
 
-class Started(_Event):
+class Started(_Event, frozen=True):
     """The first event of a process: rebuild what is volatile from the store."""
 
 
-class Opened(_Event):
+class Opened(_Event, frozen=True):
     """A Noise session stands. `relay` is the host it was dialled for, nil where the peer dialled us."""
 
     connection: Connection
@@ -37,44 +37,44 @@ class Opened(_Event):
     handshake_hash: HandshakeHash
 
 
-class Received(_Event):
+class Received(_Event, frozen=True):
     """The commands of one frame, in order."""
 
     connection: Connection
     commands: tuple[Command, ...]
 
 
-class Closed(_Event):
+class Closed(_Event, frozen=True):
     """The connection is gone; nothing more comes from it and nothing reaches it."""
 
     connection: Connection
 
 
-class Unreachable(_Event):
+class Unreachable(_Event, frozen=True):
     """A `Dial` failed: refused, timed out, or answered by somebody who does not hold the key."""
 
     relay: RelayKey
     reason: str
 
 
-class TimePassed(_Event):
+class TimePassed(_Event, frozen=True):
     """`next_wake` has come, or earlier: harmless."""
 
 
-class Requested(_Event):
+class Requested(_Event, frozen=True):
     """The local API asks; exactly one `Answer` follows."""
 
     request: int
     operation: Any
 
 
-class Woken(_Event):
+class Woken(_Event, frozen=True):
     """Look at these queues again: a commit changed them."""
 
     queues: tuple[QueueNumber, ...]
 
 
-class Failed(_Event):
+class Failed(_Event, frozen=True):
     """The batch that held `event` could not be committed: answer it, touch nothing."""
 
     event: Any

@@ -14,20 +14,20 @@ class _Operation(Struct, frozen=True):
     pass
 
 
-class Configure(_Operation):
+class Configure(_Operation, frozen=True):
     """The whole list of this node's own relays, in order: `(host, key)`. `direct` where this node itself listens."""
 
     relays: tuple[tuple[str, RelayKey], ...]
     direct: tuple[str, RelayKey] | None
 
 
-class SetName(_Operation):
+class SetName(_Operation, frozen=True):
     """The name that contacts are told; NFC, 1 to 64 bytes."""
 
     name: str
 
 
-class Invite(_Operation):
+class Invite(_Operation, frozen=True):
     """Make an invitation. Answered with `Invited` once a relay holds its queue and sealed invitation."""
 
     lifetime_minutes: int
@@ -35,28 +35,28 @@ class Invite(_Operation):
     """What to call who accepts, until they say their own name."""
 
 
-class Accept(_Operation):
-    """Accept a link (`kassiber://…`) or an invitation file's bytes. Answered with `ContactMade` once claimed and stored."""
+class Accept(_Operation, frozen=True):
+    """Accept a link (`kassiber://…`) or a file's bytes. Answered with `ContactMade` once claimed and stored."""
 
     link: str | None
     file: bytes | None
     name: str | None
 
 
-class CancelInvitation(_Operation):
+class CancelInvitation(_Operation, frozen=True):
     """Withdraw an open invitation: its queues are dropped."""
 
     invitation: int
 
 
-class SendText(_Operation):
+class SendText(_Operation, frozen=True):
     """Queue a text for a contact. Answered with `Queued` once durable. NUL is text; no normalisation."""
 
     contact: int
     text: str
 
 
-class SetContact(_Operation):
+class SetContact(_Operation, frozen=True):
     """Rename a contact (nil: leave), mark it verified or not (nil: leave)."""
 
     contact: int
@@ -64,19 +64,17 @@ class SetContact(_Operation):
     verified: bool | None
 
 
-class RemoveContact(_Operation):
+class RemoveContact(_Operation, frozen=True):
     """Drop the contact's queues at their relays, its keys and its messages."""
 
     contact: int
 
 
-Operation: TypeAlias = (
-    Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact
-)
+Operation: TypeAlias = Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact
 
 
 class Invited(Struct, frozen=True):
-    """`link` for sharing; `file` holds the same invitation whole; `expires` in Unix seconds; `relays` that confirmed."""
+    """`link` for sharing; `file` holds the same invitation whole; `expires` in Unix seconds; `relays` confirmed."""
 
     invitation: int
     link: str

@@ -5,7 +5,7 @@ The SQL versions live in `node.store`; one contract test runs over every version
 
 from collections.abc import Sequence as Rows
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from msgspec import Struct
 
@@ -26,7 +26,7 @@ from protocol.keys import (
 class Transaction(Protocol):
     """All or nothing. Leaving the block normally commits; an exception rolls back. Raises StoreError at commit."""
 
-    def __enter__(self) -> "Transaction": ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
     def savepoint(self) -> AbstractContextManager[None]:
         """An exception inside undoes what was done inside, and passes on."""

@@ -1,4 +1,4 @@
-"""Every label: product, version, use. A derived key or a signature under one label means nothing under another (Spec 3 §2)."""
+"""Every label: product, version, use. What one label derives or signs means nothing under another (Spec 3 §2)."""
 
 FINGERPRINT = b"kassiber 1 fingerprint"
 SAFETY_NUMBER = b"kassiber 1 safety number"

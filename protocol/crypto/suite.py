@@ -35,14 +35,22 @@ class Suite(Protocol):
 
 
 class RealSuite:
-    """X25519, Ed25519, XChaCha20-Poly1305 (libsodium); ML-KEM-768, HKDF-SHA256 (OpenSSL); HMAC-SHA256, SHA-256 (hashlib)."""
+    """X25519, Ed25519, XChaCha20-Poly1305 (libsodium); ML-KEM-768, HKDF-SHA256 (OpenSSL); HMAC-SHA256 (hmac).
+
+    PyNaCl's bindings of X25519 and Ed25519 look at no length and would read past the end of a short key, so lengths are
+    checked here: a peer's refused, our own asserted.
+    """
 
     def dh_public(self, private: DhPrivate) -> DhPublic:
         """The public half of a 32-byte X25519 key."""
+        assert len(private) == 32
         return DhPublic(sodium.crypto_scalarmult_base(private))
 
     def dh(self, private: DhPrivate, public: DhPublic) -> bytes:
         """32-byte X25519 secret. Raises PeerError BAD_KEY for a small-order point (all-zero result, RFC 7748 §6.1)."""
+        if len(public) != 32:
+            raise PeerError(Code.BAD_KEY, "an X25519 key has 32 bytes")
+        assert len(private) == 32
         try:
             return sodium.crypto_scalarmult(private, public)
         except CryptoError:
@@ -61,7 +69,12 @@ class RealSuite:
         return secret, KemCiphertext(ciphertext)
 
     def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes:
-        """32-byte shared secret; garbage gives garbage, only the AEAD authenticates (FIPS 203 §6.3)."""
+        """32-byte shared secret; garbage gives garbage, only the AEAD authenticates (FIPS 203 §6.3).
+
+        Raises PeerError BAD_KEY for a ciphertext of another length.
+        """
+        if len(ciphertext) != 1_088:
+            raise PeerError(Code.BAD_KEY, "an ML-KEM-768 ciphertext has 1,088 bytes")
         return _kem_pair(seed)[0].decapsulate(ciphertext)
 
     def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes:
@@ -77,7 +90,9 @@ class RealSuite:
         return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
 
     def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
-        """The plaintext, or None where key, nonce, associated data or ciphertext is another."""
+        """The plaintext, or None where key, nonce, associated data or ciphertext is another (or too short for a tag)."""
+        if len(sealed) < 16:
+            return None
         try:
             return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, associated, nonce, key)
         except CryptoError:
@@ -89,10 +104,13 @@ class RealSuite:
 
     def sign(self, key: SigningKey, message: bytes) -> Signature:
         """64-byte Ed25519 signature (RFC 8032), deterministic."""
+        assert len(key) == 64
         return Signature(sodium.crypto_sign(message, key)[:64])
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """libsodium's strict Ed25519: refuses small-order keys and non-canonical encodings."""
+        if len(public) != 32 or len(signature) != 64:  # a shorter one would take its rest from the message
+            return False
         try:
             sodium.crypto_sign_open(signature + message, public)
         except CryptoError:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Machine(Protocol[TX_contra]):
-    """Relay or Personal. State that matters lives in the store; the rest is rebuilt by `Started` or by peers reconnecting."""
+    """Relay or Personal. What matters lives in the store; the rest is rebuilt by `Started` or by peers reconnecting."""
 
     @property
     def next_wake(self) -> float | None:

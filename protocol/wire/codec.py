@@ -1,7 +1,7 @@
 """Strict canonical msgpack: exact shapes, one encoding for each value (Spec 2 §2).
 
 msgspec decodes into types and refuses what does not fit; what does not re-encode to the same bytes (non-minimal
-lengths, duplicate keys) is refused before anybody looks at it. There are no maps, floats or extension types on the wire.
+lengths, duplicate keys) is refused before anybody looks at it. The wire has no maps, floats or extension types.
 """
 
 from typing import Generic, TypeVar
@@ -20,7 +20,7 @@ class Decoder(Generic[T]):
     """Decodes one shape; made once, used for every value of that shape."""
 
     def __init__(self, shape: type[T] | object) -> None:
-        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(shape)  # type: ignore[arg-type]
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(shape)
 
     def decode(self, data: bytes | memoryview) -> T:
         """The value of `data`. Raises PeerError: MALFORMED (not this shape), NON_CANONICAL (another encoding of it)."""

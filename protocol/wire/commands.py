@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 
 from protocol.errors import Code
 from protocol.keys import (
+    U16,
+    U32,
     ClaimKeyField,
     Digest,
     LinkIdField,
@@ -25,8 +27,6 @@ from protocol.keys import (
     SequenceField,
     SignatureField,
     SubscriptionField,
-    U16,
-    U32,
 )
 from protocol.limits import ENVELOPE_BYTES, SEALED_INVITATION_BYTES
 
@@ -55,7 +55,7 @@ SealedInvitation: TypeAlias = Annotated[
 EnvelopeField: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=ENVELOPE_BYTES)]
 
 
-class Link(_Wire):
+class Link(_Wire, frozen=True):
     """A sealed invitation, kept beside its queue until settled, dropped or `lifetime_minutes` old."""
 
     link_id: LinkIdField
@@ -63,7 +63,7 @@ class Link(_Wire):
     sealed: SealedInvitation
 
 
-class Create(_Wire, tag=1):
+class Create(_Wire, frozen=True, tag=1):
     """Make a queue, idempotent under the recipient key. Signed by it over this session's handshake hash."""
 
     request: RequestField
@@ -74,7 +74,7 @@ class Create(_Wire, tag=1):
     signature: SignatureField
 
 
-class Claim(_Wire, tag=2):
+class Claim(_Wire, frozen=True, tag=2):
     """Fix the queue's sender key, once. `id` is a link id or a send id. Signed by the claim key."""
 
     request: RequestField
@@ -83,14 +83,14 @@ class Claim(_Wire, tag=2):
     signature: SignatureField
 
 
-class Settle(_Wire, tag=3):
+class Settle(_Wire, frozen=True, tag=3):
     """Erase the queue's sealed invitation; the handshake is committed."""
 
     request: RequestField
     receive_id: ReceiveIdField
 
 
-class Prove(_Wire, tag=4):
+class Prove(_Wire, frozen=True, tag=4):
     """Prove one key of one queue for the rest of this session."""
 
     request: RequestField
@@ -99,7 +99,7 @@ class Prove(_Wire, tag=4):
     signature: SignatureField
 
 
-class Subscribe(_Wire, tag=5):
+class Subscribe(_Wire, frozen=True, tag=5):
     """Have the queue's entries pushed; a new subscriber ends the old one."""
 
     request: RequestField
@@ -107,61 +107,61 @@ class Subscribe(_Wire, tag=5):
     receive_id: ReceiveIdField
 
 
-class Deposit(_Wire, tag=6):
+class Deposit(_Wire, frozen=True, tag=6):
     """Store an envelope: `stored` once it is durable."""
 
     request: RequestField
     envelope: EnvelopeField
 
 
-class Ack(_Wire, tag=7):
+class Ack(_Wire, frozen=True, tag=7):
     """The recipient has committed this entry: erase it. No reply."""
 
     subscription: SubscriptionField
     sequence: SequenceField
 
 
-class Drop(_Wire, tag=8):
+class Drop(_Wire, frozen=True, tag=8):
     """Erase the queue and all that is in it."""
 
     request: RequestField
     receive_id: ReceiveIdField
 
 
-class Done(_Wire, tag=32):
+class Done(_Wire, frozen=True, tag=32):
     """Create, settle, prove or drop was carried out and is durable."""
 
     request: RequestField
 
 
-class Claimed(_Wire, tag=33):
+class Claimed(_Wire, frozen=True, tag=33):
     """The claim holds; with the sealed invitation where the id was a link id."""
 
     request: RequestField
     sealed: SealedInvitation | None
 
 
-class Subscribed(_Wire, tag=34):
+class Subscribed(_Wire, frozen=True, tag=34):
     """Entries follow. `checkpoint` is reserved: nil in version 1."""
 
     request: RequestField
     checkpoint: None
 
 
-class Stored(_Wire, tag=35):
+class Stored(_Wire, frozen=True, tag=35):
     """The envelope is durable; the next `custody` of this frame signs for it."""
 
     request: RequestField
 
 
-class Refused(_Wire, tag=36):
+class Refused(_Wire, frozen=True, tag=36):
     """Not done. REFUSED says nothing more; other codes go to proven parties only."""
 
     request: RequestField
     code: Code
 
 
-class Custody(_Wire, tag=37):
+class Custody(_Wire, frozen=True, tag=37):
     """One signature over every `stored` of this frame since the last `custody`, in order."""
 
     minute: MinuteField
@@ -169,7 +169,7 @@ class Custody(_Wire, tag=37):
     signature: SignatureField
 
 
-class Delivery(_Wire, tag=38):
+class Delivery(_Wire, frozen=True, tag=38):
     """One envelope of a subscribed queue."""
 
     subscription: SubscriptionField
@@ -177,7 +177,7 @@ class Delivery(_Wire, tag=38):
     envelope: EnvelopeField
 
 
-class Marker(_Wire, tag=39):
+class Marker(_Wire, frozen=True, tag=39):
     """A relay's own entry in a queue: claimed by `key` at `minute`, or full since `minute` (key nil)."""
 
     subscription: SubscriptionField
@@ -187,7 +187,7 @@ class Marker(_Wire, tag=39):
     key: SenderKeyField | None
 
 
-class Ended(_Wire, tag=40):
+class Ended(_Wire, frozen=True, tag=40):
     """This subscription is over: another subscriber took it, or the queue was dropped."""
 
     subscription: SubscriptionField
@@ -198,7 +198,7 @@ OnWireToNode: TypeAlias = Done | Claimed | Subscribed | Stored | Refused | Custo
 
 
 class Accepted(Struct, frozen=True, gc=False):
-    """What machines and links say for `stored` + `custody`: the link that packs the frame signs, the one that unpacks verifies."""
+    """`stored` + `custody` as machines know it: the link that packs the frame signs, the one that unpacks verifies."""
 
     request: Request
     digest: Digest
