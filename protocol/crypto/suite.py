@@ -90,7 +90,7 @@ class RealSuite:
         return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
 
     def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
-        """The plaintext, or None where key, nonce, associated data or ciphertext is another (or too short for a tag)."""
+        """The plaintext, or None where key, nonce, associated data or ciphertext is another or shorter than a tag."""
         if len(sealed) < 16:
             return None
         try:
