@@ -18,7 +18,7 @@ class _Item(Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc
     pass
 
 
-class Received(_Item, tag=1):
+class Received(_Item, frozen=True, tag=1):
     """Drives re-sending only. Indexes count envelopes of a session over all turns, from 0.
 
     Of the reader's envelopes all below `total` have come except `missing`, the lowest of them; of the writer's own, those
@@ -30,7 +30,7 @@ class Received(_Item, tag=1):
     missing: Annotated[list[U32], Meta(max_length=MAX_GAPS)]
 
 
-class Fragment(_Item, tag=2):
+class Fragment(_Item, frozen=True, tag=2):
     """A part of a content: all chunks but the last are 1,384 bytes."""
 
     message_id: MessageIdField
@@ -39,20 +39,20 @@ class Fragment(_Item, tag=2):
     chunk: Annotated[bytes, Meta(min_length=1, max_length=CHUNK_BYTES)]
 
 
-class Receipt(_Item, tag=3):
+class Receipt(_Item, frozen=True, tag=3):
     """These messages are durable at the writer's node. This alone sets *delivered*."""
 
     message_ids: Annotated[list[MessageIdField], Meta(min_length=1, max_length=MAX_RECEIPTS_PER_ITEM)]
 
 
-class NewRoutes(_Item, tag=4):
+class NewRoutes(_Item, frozen=True, tag=4):
     """Where the writer is reached from now on; the highest `version` holds."""
 
     version: U32
     routes: Routes
 
 
-class Profile(_Item, tag=5):
+class Profile(_Item, frozen=True, tag=5):
     """The writer's name, and which items beyond version 1 it reads: a set of bits, 0 now."""
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_BYTES)]
@@ -66,7 +66,7 @@ class Sender(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     key: SenderKeyField
 
 
-class Senders(_Item, tag=6):
+class Senders(_Item, frozen=True, tag=6):
     """In the handshake: the keys that the joiner claims the invitation's routes with."""
 
     senders: Annotated[list[Sender], Meta(min_length=1, max_length=MAX_ROUTES)]

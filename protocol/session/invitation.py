@@ -38,12 +38,13 @@ _SECRET_BYTES = 32
 
 
 class Route(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Where an identity is reached: `host` is `ws://name:port` or `wss://name:port`."""
+    """Where an identity is reached: `host` is `ws://name:port` or `wss://name:port`; `direct` where it is its own node."""
 
     host: Annotated[str, Meta(min_length=6, max_length=MAX_HOST_BYTES)]
     relay: RelayKeyField
     send_id: SendIdField
     claim_seed: ClaimSeedField
+    direct: bool
 
 
 Routes = Annotated[list[Route], Meta(min_length=1, max_length=MAX_ROUTES)]
@@ -83,6 +84,8 @@ class ParsedLink(Struct, frozen=True):
 
     relays: tuple[tuple[Host, RelayKey], ...]
     secret: InvitationSecret
+    direct: bool
+    """The one host is the inviter's own node, so no relay for others."""
 
 
 _invitations: Decoder[Invitation] = Decoder(Invitation)
@@ -138,12 +141,12 @@ def invitation_hash(invitation: bytes) -> bytes:
     return sha256(invitation)
 
 
-def format_link(relays: tuple[tuple[Host, RelayKey], ...], secret: InvitationSecret) -> str:
-    """`kassiber://h1:p1[,h2:p2]/i#…`; all relays of one link share a scheme."""
-    assert 1 <= len(relays) <= 2
+def format_link(relays: tuple[tuple[Host, RelayKey], ...], secret: InvitationSecret, direct: bool = False) -> str:
+    """`kassiber://h1:p1[,h2:p2]/i#…`, or `/d#…` where the one host is the inviter's own node; one scheme a link."""
+    assert 1 <= len(relays) <= (1 if direct else 2)
     hosts = ",".join(host.authority for host, _ in relays)
     token = base64.urlsafe_b64encode(b"".join(key for _, key in relays) + secret).rstrip(b"=").decode()
-    return f"{relays[0][0].address_scheme}://{hosts}/i#{token}"
+    return f"{relays[0][0].address_scheme}://{hosts}/{'d' if direct else 'i'}#{token}"
 
 
 def parse_link(link: str) -> ParsedLink:
@@ -152,14 +155,15 @@ def parse_link(link: str) -> ParsedLink:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("kassiber", "kassibers"):
         raise CallerError("This is not a Kassiber invitation: it should begin with kassiber:// (copy the whole link).")
-    place, separator, token = rest.partition("/i#")
+    direct = "/d#" in rest
+    place, separator, token = rest.partition("/d#" if direct else "/i#")
     if not separator:
         if "/r#" in rest:
             raise CallerError("This is a relay's address, not an invitation; give it to 'kassiber relays add'.")
         raise CallerError("This invitation link is cut: the part from /i# on is missing. Ask for it again.")
     hosts = parse_hosts(scheme, place)
-    if len(hosts) > 2:
-        raise CallerError(f"This invitation link names {len(hosts)} relays; one or two are possible.")
+    if len(hosts) > (1 if direct else 2):
+        raise CallerError(f"This invitation link names {len(hosts)} hosts; {'one is' if direct else 'two are'} possible.")
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -172,7 +176,7 @@ def parse_link(link: str) -> ParsedLink:
             "Copy the whole link, or ask for a new one."
         )
     keys = [RelayKey(raw[32 * i : 32 * i + 32]) for i in range(len(hosts))]
-    return ParsedLink(tuple(zip(hosts, keys, strict=True)), InvitationSecret(raw[-_SECRET_BYTES:]))
+    return ParsedLink(tuple(zip(hosts, keys, strict=True)), InvitationSecret(raw[-_SECRET_BYTES:]), direct)
 
 
 def format_file(secret: InvitationSecret, invitation: bytes) -> bytes:

@@ -84,7 +84,7 @@ class Ratchet(Struct, array_like=True, frozen=True):
         return self.receive_base + self.receive_number
 
 
-class SkippedKey(NamedTuple):
+class SkippedKey(Struct, frozen=True, gc=False):
     """A message key kept for an envelope that has not come yet."""
 
     turn: int
@@ -93,7 +93,7 @@ class SkippedKey(NamedTuple):
     key: bytes
 
 
-class Opened(NamedTuple):
+class Opened(Struct, frozen=True, gc=False):
     """A step's outcome: commit all of it, or none."""
 
     ratchet: Ratchet
