@@ -1,0 +1,237 @@
+"""Noise NK with the hybrid forward secrecy extension: the session under every link (Spec 7 §2; Noise rev. 34; HFS).
+
+    <- s
+    ...
+    -> e, es, e1
+    <- e, ee, ekem1
+
+`e1` is an ephemeral ML-KEM-768 key and `ekem1` the ciphertext for it; both go through EncryptAndHash, and the shared
+secret through MixKey. Without the extension (`hybrid=False`) it is plain NK, which public vectors cover. Ephemeral keys
+are handed in; each object makes or reads each message once.
+"""
+
+import hmac
+import struct
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from nacl import bindings as sodium
+from nacl.exceptions import CryptoError
+
+from protocol.crypto.suite import Suite, sha256
+from protocol.errors import Code, PeerError
+from protocol.keys import DhPrivate, DhPublic, HandshakeHash, KemCiphertext, KemPublic, KemSeed, RelayKey, SigningKey
+
+HYBRID_NAME: Final = b"Noise_NKhfs_25519+MLKEM768_ChaChaPoly_SHA256"
+PLAIN_NAME: Final = b"Noise_NK_25519_ChaChaPoly_SHA256"
+PROLOGUE: Final = b"kassiber.1"
+
+_DH_BYTES = 32
+_TAG_BYTES = 16
+_KEM_PUBLIC_BYTES = 1_184
+_KEM_CIPHERTEXT_BYTES = 1_088
+_nonce = struct.Struct("<4xQ").pack
+
+FIRST_OVERHEAD: Final = _DH_BYTES + _KEM_PUBLIC_BYTES + _TAG_BYTES + _TAG_BYTES
+"""Bytes of the hybrid message 1 beside its payload: 1,248."""
+SECOND_OVERHEAD: Final = _DH_BYTES + _KEM_CIPHERTEXT_BYTES + _TAG_BYTES + _TAG_BYTES
+"""Bytes of the hybrid message 2 beside its payload: 1,152."""
+
+
+def relay_dh_public(key: RelayKey) -> DhPublic:
+    """The X25519 form of a relay's Ed25519 key, its Noise static key. Raises PeerError BAD_KEY (not on the curve)."""
+    try:
+        return DhPublic(sodium.crypto_sign_ed25519_pk_to_curve25519(key))
+    except CryptoError:
+        raise PeerError(Code.BAD_KEY, "a relay key that is no Ed25519 key") from None
+
+
+def relay_dh_private(key: SigningKey) -> DhPrivate:
+    """The private half of `relay_dh_public`."""
+    return DhPrivate(sodium.crypto_sign_ed25519_sk_to_curve25519(key))
+
+
+class CipherState:
+    """One direction: ChaCha20-Poly1305, 32-byte key; nonce: 4 zero bytes ‖ counter u64 LE (Noise §5.1, §12.3)."""
+
+    __slots__ = ("_aead", "_counter")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = ChaCha20Poly1305(key)
+        self._counter = 0
+
+    def encrypt(self, plaintext: bytes, associated: bytes | None = None) -> bytes:
+        """16 bytes longer than `plaintext`. 2⁶⁴ messages are out of reach of any session."""
+        sealed = self._aead.encrypt(_nonce(self._counter), plaintext, associated)
+        self._counter += 1
+        return sealed
+
+    def decrypt(self, sealed: bytes, associated: bytes | None = None) -> bytes:
+        """Raises PeerError NOISE for anything but the peer's next message; the counter then stands still."""
+        try:
+            plaintext = self._aead.decrypt(_nonce(self._counter), sealed, associated)
+        except InvalidTag:
+            raise PeerError(Code.NOISE, "a message that does not authenticate") from None
+        self._counter += 1
+        return plaintext
+
+
+class _Symmetric:
+    """Noise SymmetricState (§5.2): chaining key, handshake hash, and the cipher once there is a key."""
+
+    def __init__(self, name: bytes, prologue: bytes, remote_static: DhPublic) -> None:
+        self.hash = name.ljust(32, b"\0") if len(name) <= 32 else sha256(name)
+        self._chaining_key = self.hash
+        self._cipher: CipherState | None = None
+        self.mix_hash(prologue)
+        self.mix_hash(remote_static)
+
+    def mix_hash(self, value: bytes) -> None:
+        self.hash = sha256(self.hash, value)
+
+    def mix_key(self, secret: bytes) -> None:
+        self._chaining_key, key = _hkdf(self._chaining_key, secret)
+        self._cipher = CipherState(key)
+
+    def encrypt_and_hash(self, plaintext: bytes) -> bytes:
+        assert self._cipher is not None, "both patterns have a key before the first ciphertext"
+        sealed = self._cipher.encrypt(plaintext, self.hash)
+        self.mix_hash(sealed)
+        return sealed
+
+    def decrypt_and_hash(self, sealed: bytes) -> bytes:
+        assert self._cipher is not None
+        plaintext = self._cipher.decrypt(sealed, self.hash)
+        self.mix_hash(sealed)
+        return plaintext
+
+    def split(self) -> tuple[CipherState, CipherState]:
+        """Initiator's sending cipher, responder's sending cipher (§5.2)."""
+        first, second = _hkdf(self._chaining_key, b"")
+        return CipherState(first), CipherState(second)
+
+
+def _hkdf(chaining_key: bytes, secret: bytes) -> tuple[bytes, bytes]:
+    """Noise HKDF with two outputs (§4.3)."""
+    temporary = hmac.digest(chaining_key, secret, "sha256")
+    first = hmac.digest(temporary, b"\x01", "sha256")
+    return first, hmac.digest(temporary, first + b"\x02", "sha256")
+
+
+def _dh(suite: Suite, private: DhPrivate, public: bytes) -> bytes:
+    try:
+        return suite.dh(private, DhPublic(public))
+    except PeerError as error:
+        raise PeerError(Code.NOISE, error.detail) from None
+
+
+class Session:
+    """What a finished handshake leaves."""
+
+    __slots__ = ("handshake_hash", "receiving", "sending")
+
+    def __init__(self, sending: CipherState, receiving: CipherState, handshake_hash: bytes) -> None:
+        self.sending = sending
+        self.receiving = receiving
+        self.handshake_hash = HandshakeHash(handshake_hash)
+
+
+class Initiator:
+    """The side that knows the other's static key and stays anonymous itself."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        remote_static: DhPublic,
+        ephemeral: DhPrivate,
+        kem_seed: KemSeed,
+        *,
+        prologue: bytes = PROLOGUE,
+        hybrid: bool = True,
+    ) -> None:
+        self._suite = suite
+        self._remote_static = remote_static
+        self._ephemeral = ephemeral
+        self._kem_seed = kem_seed
+        self._hybrid = hybrid
+        self._symmetric = _Symmetric(HYBRID_NAME if hybrid else PLAIN_NAME, prologue, remote_static)
+
+    def write(self, payload: bytes) -> bytes:
+        """Message 1: `FIRST_OVERHEAD` bytes longer than `payload` (hybrid)."""
+        symmetric = self._symmetric
+        public = self._suite.dh_public(self._ephemeral)
+        symmetric.mix_hash(public)
+        symmetric.mix_key(_dh(self._suite, self._ephemeral, self._remote_static))
+        e1 = symmetric.encrypt_and_hash(self._suite.kem_public(self._kem_seed)) if self._hybrid else b""
+        return b"".join((public, e1, symmetric.encrypt_and_hash(payload)))
+
+    def read(self, message: bytes) -> tuple[bytes, Session]:
+        """Payload of message 2, and the session. Raises PeerError NOISE; the object is then spent."""
+        symmetric = self._symmetric
+        if len(message) < _DH_BYTES + _TAG_BYTES + (_KEM_CIPHERTEXT_BYTES + _TAG_BYTES) * self._hybrid:
+            raise PeerError(Code.NOISE, "a handshake message that is too short")
+        remote, rest = message[:_DH_BYTES], message[_DH_BYTES:]
+        symmetric.mix_hash(remote)
+        symmetric.mix_key(_dh(self._suite, self._ephemeral, remote))
+        if self._hybrid:
+            end = _KEM_CIPHERTEXT_BYTES + _TAG_BYTES
+            ciphertext = KemCiphertext(symmetric.decrypt_and_hash(rest[:end]))
+            symmetric.mix_key(self._suite.kem_decapsulate(self._kem_seed, ciphertext))
+            rest = rest[end:]
+        payload = symmetric.decrypt_and_hash(rest)
+        sending, receiving = symmetric.split()
+        return payload, Session(sending, receiving, symmetric.hash)
+
+
+class Responder:
+    """The side whose static key the other pins."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        static: DhPrivate,
+        ephemeral: DhPrivate,
+        *,
+        prologue: bytes = PROLOGUE,
+        hybrid: bool = True,
+    ) -> None:
+        self._suite = suite
+        self._static = static
+        self._ephemeral = ephemeral
+        self._hybrid = hybrid
+        self._remote = b""
+        self._remote_kem = KemPublic(b"")
+        self._symmetric = _Symmetric(HYBRID_NAME if hybrid else PLAIN_NAME, prologue, suite.dh_public(static))
+
+    def read(self, message: bytes) -> bytes:
+        """Payload of message 1: unauthenticated and replayable. Raises PeerError NOISE; the object is then spent."""
+        symmetric = self._symmetric
+        if len(message) < _DH_BYTES + _TAG_BYTES + (_KEM_PUBLIC_BYTES + _TAG_BYTES) * self._hybrid:
+            raise PeerError(Code.NOISE, "a handshake message that is too short")
+        self._remote, rest = message[:_DH_BYTES], message[_DH_BYTES:]
+        symmetric.mix_hash(self._remote)
+        symmetric.mix_key(_dh(self._suite, self._static, self._remote))
+        if self._hybrid:
+            end = _KEM_PUBLIC_BYTES + _TAG_BYTES
+            self._remote_kem = KemPublic(symmetric.decrypt_and_hash(rest[:end]))
+            rest = rest[end:]
+        return symmetric.decrypt_and_hash(rest)
+
+    def write(self, payload: bytes) -> tuple[bytes, Session]:
+        """Message 2, `SECOND_OVERHEAD` bytes longer than `payload` (hybrid); the session. Raises PeerError NOISE."""
+        symmetric = self._symmetric
+        public = self._suite.dh_public(self._ephemeral)
+        symmetric.mix_hash(public)
+        symmetric.mix_key(_dh(self._suite, self._ephemeral, self._remote))
+        ekem1 = b""
+        if self._hybrid:
+            try:
+                secret, ciphertext = self._suite.kem_encapsulate(self._remote_kem)
+            except PeerError as error:
+                raise PeerError(Code.NOISE, error.detail) from None
+            ekem1 = symmetric.encrypt_and_hash(ciphertext)
+            symmetric.mix_key(secret)
+        message = b"".join((public, ekem1, symmetric.encrypt_and_hash(payload)))
+        receiving, sending = symmetric.split()
+        return message, Session(sending, receiving, symmetric.hash)
