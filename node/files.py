@@ -1,0 +1,53 @@
+"""Files that only their owner may read, written so that a crash leaves the old or the new one, never half."""
+
+import os
+import stat
+from pathlib import Path
+
+from protocol.errors import CallerError
+
+
+def write_private(path: Path, contents: bytes) -> None:
+    """Replace `path` by `contents` (mode 0600), durable when this returns. Raises OSError; then the old file stands."""
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable: without it a rename may be lost with the power."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private_directory(directory: Path) -> None:
+    """Create `directory` (mode 0700) where it is missing. Raises CallerError where others could look into it.
+
+    A symbolic link, another owner, or group and world permissions are refused and not repaired: somebody else
+    may have made it on purpose (a predictable name in a shared temporary directory).
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise CallerError(f"{directory} cannot be made: {error.strerror}. Choose another place.") from error
+    if os.name != "posix":
+        return
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise CallerError(f"{directory} is a link or belongs to somebody else. Remove it or choose another place.")
+    if found.st_mode & 0o077:
+        raise CallerError(f"{directory} is open to other users. Close it: chmod 700 {directory}")

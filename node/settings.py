@@ -1,0 +1,82 @@
+"""`settings.toml`: what a person may set, checked key by key so that an error says what would be right.
+
+No relay's host, name or key belongs here: the file is not encrypted (Spec 1 §6).
+"""
+
+import difflib
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from protocol.errors import CallerError
+from protocol.timing import Timing
+from protocol.wire.addresses import parse_hosts
+
+
+class SettingsError(CallerError):
+    """The settings file names what is no setting, or gives one a value that it cannot have."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Where this node itself listens, what contacts are told of it, and every duration."""
+
+    listen: str | None = None
+    """`address:port`, for the direct route."""
+    public: str | None = None
+    """`name:port` that contacts are told instead of `listen`."""
+    timing: Timing = Timing()
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings; defaults where the file is missing. Raises SettingsError: key, value, and what would be right."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from error
+    _refuse_unknown(path, "", table, [field.name for field in fields(Settings)])
+    return Settings(
+        listen=_place(path, table, "listen"),
+        public=_place(path, table, "public"),
+        timing=_timing(path, table.get("timing", {})),
+    )
+
+
+def _refuse_unknown(path: Path, prefix: str, table: dict[str, Any], known: list[str]) -> None:
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            right = f"Did you mean {prefix}{near[0]}?" if near else f"There are: {', '.join(known)}."
+            raise SettingsError(f"{path}: {prefix}{key} = {value!r} is no setting. {right}")
+
+
+def _place(path: Path, table: dict[str, Any], key: str) -> str | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    try:
+        (host,) = parse_hosts("kassiber", str(value))
+    except (CallerError, ValueError):
+        raise SettingsError(f'{path}: {key} = {value!r} should look like "name:port", as "0.0.0.0:7777".') from None
+    return host.authority
+
+
+def _timing(path: Path, table: object) -> Timing:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: timing = {table!r} should be a table: [timing], and a line for each duration.")
+    known = [field.name for field in fields(Timing)]
+    _refuse_unknown(path, "timing.", table, known)
+    for key, value in table.items():
+        unit = key.rpartition("_")[2]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+            raise SettingsError(f"{path}: timing.{key} = {value!r} should be a number of {unit} above 0.")
+    return Timing(**{key: float(value) for key, value in table.items()})

@@ -1,0 +1,117 @@
+"""What is read from a mailbox, as people and programs see it (Spec 6 §7).
+
+Every row of the timeline has one change number, its first; what happens to it later are changes of their own. So a
+reader that keeps the last number it has seen misses nothing and sees nothing twice.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+ContactState: TypeAlias = Literal["waiting", "active", "refused", "closed"]
+MessageState: TypeAlias = Literal["queued", "relayed", "delivered", "received"]
+InvitationState: TypeAlias = Literal["open", "claimed", "used", "expired", "cancelled"]
+RelayState: TypeAlias = Literal["connected", "connecting", "unreachable"]
+
+
+class ContactRow(Struct, frozen=True):
+    """`waiting` until the inviter's first reply; `refused`: somebody else used the invitation; `closed`: they left."""
+
+    contact: int
+    name: str
+    state: ContactState
+    verified: bool
+    safety_number: str
+    """12 groups of five digits."""
+    last_change: int
+    unread: int
+    direct: bool
+    """Whether one of their routes is their own node."""
+
+
+class MessageRow(Struct, frozen=True):
+    """One text. `state` is `received` for theirs, else how far ours has come; it never goes back."""
+
+    change: int
+    contact: int
+    message_id: str
+    """32 hexadecimal digits."""
+    mine: bool
+    text: str
+    at: float
+    """Unix seconds by the author's clock."""
+    state: MessageState
+    again: int
+    """How many times its envelopes were sealed anew."""
+    missing_parent: bool
+    """Something earlier had not come when this was shown."""
+
+
+class InvitationRow(Struct, frozen=True):
+    invitation: int
+    state: InvitationState
+    created: float
+    expires: float
+    claimed_at: int | None
+    """Unix minute at which a relay says it was opened."""
+    name: str | None
+
+
+class RelayRow(Struct, frozen=True):
+    host: str
+    key: str
+    """base64url, 43 characters."""
+    state: RelayState
+    since: float
+    """Unix seconds."""
+    error: str | None
+
+
+class MessageChange(MessageRow, frozen=True, tag_field="kind", tag="message"):
+    """A new row of the timeline."""
+
+
+class StateChange(Struct, frozen=True, tag_field="kind", tag="state"):
+    """One of our own messages has come further."""
+
+    change: int
+    contact: int
+    message_id: str
+    state: MessageState
+    again: int = 0
+
+
+class ContactChange(ContactRow, frozen=True, tag_field="kind", tag="contact", kw_only=True):
+    change: int
+
+
+class InvitationChange(InvitationRow, frozen=True, tag_field="kind", tag="invitation", kw_only=True):
+    change: int
+
+
+Change: TypeAlias = MessageChange | StateChange | ContactChange | InvitationChange
+
+
+class Reader(Protocol):
+    """One read-only connection to a mailbox; used by one thread at a time. Never the writer's connection."""
+
+    def name(self) -> str | None:
+        """What contacts are told that this node's person is called."""
+
+    def relays(self) -> Sequence[tuple[str, bytes]]:
+        """The node's own relays in order: host (`ws://name:port`) and key (32 bytes)."""
+
+    def contacts(self) -> Sequence[ContactRow]: ...
+    def invitations(self) -> Sequence[InvitationRow]: ...
+    def messages(self, contact: int | None, after: int, limit: int) -> Sequence[MessageRow]:
+        """Rows of one contact, or of all, with a change number above `after`, in its order."""
+
+    def changes(self, after: int, limit: int) -> Sequence[Change]:
+        """All changes above `after`, in order."""
+
+    def last_change(self) -> int:
+        """0 in a new mailbox."""
+
+    def waiting(self) -> int:
+        """Contents and handshakes of ours that no relay or contact has taken custody of yet."""
