@@ -1,0 +1,138 @@
+"""What both ends of a connection share: frames in and out, how much may wait, keep-alive and silence (Spec 7 §4, §5).
+
+A link is volatile and synchronous: bytes in, commands out; commands in, padded frames out. Whatever it raises ends its
+connection with that code.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Generic, TypeVar
+
+from protocol.crypto.noise import Session
+from protocol.entropy import Entropy
+from protocol.errors import Code, PeerError
+from protocol.keys import HandshakeHash
+from protocol.limits import MAX_COMMANDS_PER_FRAME, MAX_QUEUED_COMMAND_BYTES, SLOT_BYTES
+from protocol.timing import Timing
+from protocol.wire.codec import encode
+from protocol.wire.commands import Command
+from protocol.wire.frames import FRAME_SIZES, MAX_COMMAND_BYTES, pad_frame
+
+Waiting = TypeVar("Waiting")
+
+ARRAY_HEADER_BYTES = 3
+"""Of a msgpack array of 16 to 65,535 elements; fewer elements take one byte."""
+FRAME_ROOM = MAX_COMMAND_BYTES - ARRAY_HEADER_BYTES
+SILENCE_FACTOR = 2.5
+
+_EMPTY = pad_frame(encode(()))
+
+
+class Link(ABC, Generic[Waiting]):
+    """One end of a connection. Times are seconds of any clock that does not go back."""
+
+    def __init__(self, entropy: Entropy, timing: Timing, now: float) -> None:
+        self._entropy = entropy
+        self._timing = timing
+        self._session: Session | None = None
+        self._handshake_message: bytes | None = None
+        self._waiting: deque[Waiting] = deque()
+        self._heard = self._sent = self._opened = now
+        self._keep_alive = self._draw_keep_alive()
+        self.queued_bytes = 0
+        """Bytes of commands that wait to be packed."""
+
+    @property
+    def established(self) -> bool:
+        """Whether the Noise session stands."""
+        return self._session is not None
+
+    @property
+    def handshake_hash(self) -> HandshakeHash:
+        """32 bytes that name this session; only once established."""
+        assert self._session is not None
+        return self._session.handshake_hash
+
+    @property
+    def next_wake(self) -> float:
+        """When `tick` and `transmit` are wanted even if nothing happens."""
+        if self._session is None:
+            return self._opened + self._timing.handshake_seconds
+        return min(self._sent + self._keep_alive, self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds)
+
+    def receive(self, data: bytes, now: float) -> list[Command]:
+        """The commands of one message of the transport; none in a handshake or keep-alive.
+
+        Raises PeerError: SIZE, NOISE, VERSION, MALFORMED, NON_CANONICAL, PADDING, LIMIT, CUSTODY.
+        """
+        session = self._session
+        if len(data) not in FRAME_SIZES or (session is None and len(data) != SLOT_BYTES):
+            raise PeerError(Code.SIZE, f"a message of {len(data)} bytes")
+        self._heard = now
+        if session is None:
+            self._shake_hands(data)
+            return []
+        return self._unpack(session.receiving.decrypt(data))
+
+    def queue(self, command: Command) -> None:
+        """Leaves with a coming frame, in order. Raises PeerError LIMIT: the peer does not take what it asked for."""
+        waiting, length = self._prepare(command)
+        self.queued_bytes += length
+        if self.queued_bytes > MAX_QUEUED_COMMAND_BYTES:
+            raise PeerError(Code.LIMIT, "too many bytes wait to be sent")
+        self._waiting.append(waiting)
+
+    def transmit(self, now: float) -> bytes | None:
+        """The next message for the transport, one of 4,096, 8,192, 16,384 or 32,768 bytes; None: nothing is due."""
+        if self._handshake_message is not None:
+            message, self._handshake_message = self._handshake_message, None
+            self._sent = now
+            return message
+        if self._session is None:
+            return None
+        if self._waiting:
+            plaintext = _pad_commands(self._pack())
+        elif now >= self._sent + self._keep_alive:
+            self._keep_alive = self._draw_keep_alive()
+            plaintext = _EMPTY
+        else:
+            return None
+        self._sent = now
+        return self._session.sending.encrypt(plaintext)
+
+    def tick(self, now: float) -> None:
+        """Raises PeerError SILENT: no handshake in time, or nothing heard for 2.5 keep-alives."""
+        if self._session is None:
+            deadline = self._opened + self._timing.handshake_seconds
+        else:
+            deadline = self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds
+        if now >= deadline:
+            raise PeerError(Code.SILENT)
+
+    def _draw_keep_alive(self) -> float:
+        """Within 20 % of what is set, so that connections that opened together do not stay in step."""
+        return self._timing.keep_alive_seconds * (0.8 + 0.4 * self._entropy.uniform())
+
+    @abstractmethod
+    def _shake_hands(self, message: bytes) -> None:
+        """Take the peer's 4,096-byte handshake message."""
+
+    @abstractmethod
+    def _prepare(self, command: Command) -> tuple[Waiting, int]:
+        """What waits for a command, and the bytes that it is counted as."""
+
+    @abstractmethod
+    def _pack(self) -> list[bytes]:
+        """Encoded commands for one frame, taken from `_waiting`: at most 256, within `FRAME_ROOM`."""
+
+    @abstractmethod
+    def _unpack(self, plaintext: bytes) -> list[Command]:
+        """The commands of a frame's plaintext."""
+
+
+def _pad_commands(encoded: list[bytes]) -> bytes:
+    """Plaintext of the smallest frame that holds these commands: the msgpack array is written by hand around them."""
+    count = len(encoded)
+    assert count <= MAX_COMMANDS_PER_FRAME
+    header = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return pad_frame(b"".join((header, *encoded)))

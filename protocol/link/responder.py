@@ -1,0 +1,95 @@
+"""The end that was dialled: it holds the pinned key, and signs custody for what it packs (Spec 7 §2, Spec 8 §4)."""
+
+from protocol.crypto.noise import Responder, relay_dh_private
+from protocol.crypto.proofs import custody_message
+from protocol.crypto.suite import Suite
+from protocol.entropy import Entropy
+from protocol.keys import DhPrivate, Digest, Minute, SigningKey
+from protocol.limits import MAX_COMMANDS_PER_FRAME, RETENTION_DAYS
+from protocol.link import offers
+from protocol.link.link import FRAME_ROOM, Link
+from protocol.timing import Timing
+from protocol.wire.codec import Decoder, encode
+from protocol.wire.commands import Accepted, Command, Custody, Stored, ToRelay
+from protocol.wire.frames import decode_frame
+
+STORED_BYTES = 7
+"""At most: array 1, kind 1, request 5."""
+CUSTODY_BYTES = 76
+"""At most: array 1, kind 1, minute 5, retention 3, signature 66."""
+_ACCEPTED_BYTES = 128
+"""What one waiting `Accepted` is counted as: about what it takes of memory."""
+
+_decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
+
+
+class ResponderLink(Link[bytes | Accepted]):
+    """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        entropy: Entropy,
+        timing: Timing,
+        key: SigningKey,
+        now: float,
+        retention_days: int = RETENTION_DAYS,
+    ) -> None:
+        super().__init__(entropy, timing, now)
+        self._suite = suite
+        self._key = key
+        self._retention_days = retention_days
+
+    def _shake_hands(self, message: bytes) -> None:
+        handshake = Responder(self._suite, relay_dh_private(self._key), DhPrivate(self._entropy.secret(32)))
+        choice = offers.choose(handshake.read(message))
+        self._handshake_message, self._session = handshake.write(choice)
+
+    def _prepare(self, command: Command) -> tuple[bytes | Accepted, int]:
+        if type(command) is Accepted:
+            return command, _ACCEPTED_BYTES
+        encoded = encode(command)
+        return encoded, len(encoded)
+
+    def _pack(self) -> list[bytes]:
+        """Each run of `stored` of one minute ends in one `custody`, whose room is reserved when the run begins."""
+        packed: list[bytes] = []
+        room, count = FRAME_ROOM, 0
+        run: list[Digest] = []
+        minute = Minute(0)
+        while self._waiting:
+            waiting = self._waiting[0]
+            if type(waiting) is bytes:
+                if len(waiting) > room or count + 1 > MAX_COMMANDS_PER_FRAME:
+                    break
+                room -= len(waiting)
+                count += 1
+                self.queued_bytes -= len(waiting)
+                packed.append(waiting)
+            else:
+                assert type(waiting) is Accepted
+                begins = not run or waiting.minute != minute
+                length = STORED_BYTES + CUSTODY_BYTES * begins
+                if length > room or count + 1 + begins > MAX_COMMANDS_PER_FRAME:
+                    break
+                if begins and run:
+                    packed.append(self._custody(minute, run))
+                    run = []
+                minute = waiting.minute
+                room -= length
+                count += 1 + begins
+                self.queued_bytes -= _ACCEPTED_BYTES
+                run.append(waiting.digest)
+                packed.append(encode(Stored(waiting.request)))
+            self._waiting.popleft()
+        if run:
+            packed.append(self._custody(minute, run))
+        return packed
+
+    def _custody(self, minute: Minute, digests: list[Digest]) -> bytes:
+        signature = self._suite.sign(self._key, custody_message(minute, self._retention_days, digests))
+        return encode(Custody(minute, self._retention_days, signature))
+
+    def _unpack(self, plaintext: bytes) -> list[Command]:
+        commands = decode_frame(plaintext, _decoder)
+        return [*commands]
