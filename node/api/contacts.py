@@ -1,0 +1,62 @@
+"""/v1/contacts: the people with whom there is a session."""
+
+from msgspec import Struct
+
+from node.api.contract import Call, Reply
+from node.api.errors import ApiError
+from node.store.rows import ContactRow
+from protocol.operations import Accept, RemoveContact, SetContact
+
+
+class NewContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """An invitation to accept: its `link`, or the bytes of its `file` (base64)."""
+
+    link: str | None = None
+    file: bytes | None = None
+    name: str | None = None
+    """What to call them here."""
+
+
+class ContactPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    verified: bool | None = None
+
+
+async def list_contacts(call: Call) -> Reply:
+    """GET."""
+    return Reply({"contacts": await call.node.read(lambda reader: reader.contacts())})
+
+
+async def show(call: Call) -> Reply:
+    """GET /v1/contacts/N."""
+    return Reply(await _find(call))
+
+
+async def accept(call: Call) -> Reply:
+    """POST: answers with the contact's number once the invitation is claimed and stored."""
+    wanted = call.read_body(NewContact)
+    if (wanted.link is None) == (wanted.file is None):
+        raise ApiError("bad_request", "Either a link or a file is needed.")
+    return Reply(await call.node.request(Accept(wanted.link, wanted.file, wanted.name)), 201)
+
+
+async def change(call: Call) -> Reply:
+    """PATCH /v1/contacts/N: rename, or mark verified or not."""
+    wanted = call.read_body(ContactPatch)
+    await call.node.request(SetContact(call.arguments[0], wanted.name, wanted.verified))
+    return Reply(await _find(call))
+
+
+async def remove(call: Call) -> Reply:
+    """DELETE /v1/contacts/N: with its queues, keys and messages."""
+    await call.node.request(RemoveContact(call.arguments[0]))
+    return Reply({})
+
+
+async def _find(call: Call) -> ContactRow:
+    for row in await call.node.read(lambda reader: reader.contacts()):
+        if row.contact == call.arguments[0]:
+            return row
+    raise ApiError("not_found", f"There is no contact {call.arguments[0]}.")
