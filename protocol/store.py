@@ -58,8 +58,22 @@ class Queue(Struct, frozen=True):
     send_id: SendId
     claim_key: ClaimKey
     sender_key: SenderKey | None
-    stored: int
-    """Envelopes in it now; markers are not counted."""
+    stored: int = 0
+    """Envelopes in it now."""
+    markers: int = 0
+    """Markers in it now."""
+    full: bool = False
+    """An envelope was refused for lack of room, and none has been stored since."""
+    sequence: int = 0
+    """The last one that was given out; 0 where none was."""
+
+
+class SealedLink(Struct, frozen=True):
+    """A sealed invitation beside its queue, until `expires` in service seconds."""
+
+    queue: QueueNumber
+    sealed: bytes
+    expires: float
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -77,16 +91,19 @@ class Queues(Protocol):
         self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
     ) -> QueueNumber: ...
     def claim(self, number: QueueNumber, sender_key: SenderKey) -> None: ...
+    def refuse(self, number: QueueNumber) -> None:
+        """Sets `Queue.full`, until the next counted append."""
+
     def remove(self, number: QueueNumber) -> None:
         """With its links, entries and digests."""
 
 
 class Links(Protocol):
-    def get(self, link_id: LinkId) -> tuple[QueueNumber, bytes] | None:
-        """Queue and sealed invitation."""
+    def get(self, link_id: LinkId) -> SealedLink | None:
+        """Also where its time is over and `expire` has not come to it."""
 
     def put(self, link_id: LinkId, number: QueueNumber, sealed: bytes, expires: float) -> None:
-        """`expires` in service seconds."""
+        """One a queue. `expires` in service seconds."""
 
     def remove(self, number: QueueNumber) -> None: ...
     def expire(self, service: float, limit: int) -> int:
@@ -97,17 +114,17 @@ class Links(Protocol):
 
 class Entries(Protocol):
     def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
-        """Takes the next sequence of the queue, from 1, never used twice; `counted` adds to `Queue.stored`."""
+        """Takes the queue's next sequence, from 1, never used twice. `counted`: an envelope, else a marker."""
 
     def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]: ...
     def remove(self, number: QueueNumber, sequence: Sequence) -> bool:
         """Whether it was there."""
 
-    def expire(self, before: float, limit: int) -> Rows[QueueNumber]:
-        """Removes at most `limit` entries appended before this service time; their queues."""
+    def expire(self, until: float, limit: int) -> int:
+        """Removes at most `limit` entries appended up to this service time; how many."""
 
     def oldest(self) -> float | None:
-        """Service time of the oldest entry or digest."""
+        """Service time of the oldest entry."""
 
 
 class Digests(Protocol):
@@ -115,10 +132,18 @@ class Digests(Protocol):
         """The minute at which this envelope was first stored here."""
 
     def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None: ...
-    def expire(self, before: float, limit: int) -> int: ...
+    def expire(self, until: float, limit: int) -> int:
+        """Removes at most `limit` digests added up to this service time; how many."""
+
+    def oldest(self) -> float | None:
+        """Service time of the oldest digest."""
 
 
 class RelayTransaction(Transaction, Protocol):
+    @property
+    def room(self) -> bool:
+        """False while the disk is full: then nothing may be added, so that deletions still find room."""
+
     @property
     def queues(self) -> Queues: ...
     @property

@@ -1,0 +1,154 @@
+"""Opens the SQLite files of a node or relay, plain or encrypted, and says whose fault an error of theirs is.
+
+One connection belongs to one thread. Statements run outside of Python's implicit transactions: whoever writes says
+BEGIN and COMMIT (`node.store.transaction`).
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Literal, cast
+
+from msgspec import Struct
+
+from node.store.migrations import Step, check_version, migrate
+from protocol.errors import DiskBrokenError, DiskFullError, StoreError
+
+PAGE_BYTES = 4_096
+CHECKPOINT_PAGES = 1_000
+"""More makes the tail of latencies longer, less gains nothing; background checkpoints never reset a busy log."""
+MOST_LOG_BYTES = 16 * 2**20
+"""What a write-ahead log that once grew is cut back to."""
+BUSY_MILLISECONDS = 5_000
+
+_FULL = 13
+_SHM_SIZE = 4_874  # an I/O error by name, a full disk in fact: the log's index could not grow
+_BROKEN = frozenset((8, 10, 11, 14, 15, 26))  # READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
+_PASSING = frozenset((5, 6, 7, 9))  # BUSY, LOCKED, NOMEM, INTERRUPT
+
+
+class Schema(Struct, frozen=True):
+    """One kind of file: what marks it, how it came to its present form, how thoroughly it deletes."""
+
+    name: str
+    """For messages: "relay database"."""
+    application_id: int
+    """SQLite's own field for this; 1 to 2**31 - 1."""
+    steps: tuple[Step, ...]
+    secure_delete: Literal["FAST", "ON"]
+    """FAST zeroes what is deleted inside pages that are written anyway; ON also zeroes freed pages."""
+
+
+def open_database(path: Path, schema: Schema, key: bytes | None = None) -> sqlite3.Connection:
+    """A connection to an existing file, brought up to date, or to a new one (mode 0600).
+
+    `key`: 32 bytes, SQLCipher's raw key; None for a plain file. Raises CallerError (a newer version, or a file of
+    another kind; nothing is changed), DiskFullError, DiskBrokenError (damaged, unreadable, or under another key).
+    """
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        connection = _connect(path, key)
+    except OSError as error:
+        raise DiskBrokenError(f"{path} cannot be opened: {error.strerror}.") from error
+    try:
+        check_version(connection, path, schema.name, schema.application_id, len(schema.steps))
+        _settle_in(connection, schema)
+        migrate(connection, schema.application_id, schema.steps)
+    except BaseException as error:
+        connection.close()
+        _explain(error, path, schema, key)
+        raise
+    return connection
+
+
+def open_reader(path: Path, schema: Schema, key: bytes | None = None) -> sqlite3.Connection:
+    """A connection that can only read, to a file that `open_database` has brought up to date. Raises as it does."""
+    connection = _connect(path, key)
+    try:
+        check_version(connection, path, schema.name, schema.application_id, len(schema.steps))
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException as error:
+        connection.close()
+        _explain(error, path, schema, key)
+        raise
+    return connection
+
+
+def store_error(error: BaseException) -> StoreError | None:
+    """What a database's exception means for whoever waits for the commit; None where it is our own mistake."""
+    number = getattr(error, "sqlite_errorcode", None)
+    if number is None:
+        return None
+    if number & 0xFF == _FULL or number == _SHM_SIZE:
+        return DiskFullError("The disk is full. Make room; nothing that was confirmed is lost.")
+    if number & 0xFF in _BROKEN:
+        return DiskBrokenError(f"The database can no longer be trusted to be written: {error}.")
+    if number & 0xFF in _PASSING:
+        return StoreError(f"The database is busy: {error}.")
+    return None
+
+
+def service_offset(connection: sqlite3.Connection) -> float:
+    """Service seconds when last saved: where the service clock goes on after a start; 0 in a new file.
+
+    Expects the table of `CLOCK_TABLE`. Raises StoreError.
+    """
+    try:
+        row = connection.execute("SELECT service FROM clock").fetchone()
+    except Exception as error:
+        raise store_error(error) or error from error
+    return float(row[0]) if row else 0.0
+
+
+def save_service(connection: sqlite3.Connection, service: float) -> None:
+    """Save the service clock; it never goes back. Raises StoreError."""
+    try:
+        connection.execute(
+            "INSERT INTO clock (id, service) VALUES (1, ?)"
+            " ON CONFLICT DO UPDATE SET service = max(service, excluded.service)",
+            (service,),
+        )
+    except Exception as error:
+        raise store_error(error) or error from error
+
+
+CLOCK_TABLE = "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), service REAL NOT NULL)"
+"""For a schema's first step."""
+
+
+def _connect(path: Path, key: bytes | None) -> sqlite3.Connection:
+    if key is None:
+        return sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    assert len(key) == 32, "SQLCipher's raw key"
+    from sqlcipher3 import dbapi2 as sqlcipher  # noqa: PLC0415 - a plain relay needs no SQLCipher
+
+    # The same interface as sqlite3 in classes of its own.
+    connection = cast("sqlite3.Connection", sqlcipher.connect(path, isolation_level=None, cached_statements=256))
+    connection.execute("PRAGMA cipher_log_level = NONE")
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    return connection
+
+
+def _settle_in(connection: sqlite3.Connection, schema: Schema) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")  # nothing that is undone may reach a temporary file
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {MOST_LOG_BYTES}")
+    connection.execute(f"PRAGMA secure_delete = {schema.secure_delete}")
+
+
+def _explain(error: BaseException, path: Path, schema: Schema, key: bytes | None) -> None:
+    """Raise what a person can act on, where `error` is a database's."""
+    meant = store_error(error)
+    if isinstance(meant, DiskBrokenError):
+        other = "" if key is None else ", or encrypted under another key"
+        raise DiskBrokenError(
+            f"{path} is damaged or not a {schema.name}{other}. Restore it, or move it away to begin with an empty one."
+        ) from error
+    if meant is not None:
+        raise meant from error

@@ -1,0 +1,369 @@
+"""What a relay keeps (Spec 8), in one SQLite file: queues, sealed invitations, entries, digests, the service clock.
+
+Rows of `entries` and `digests` are in the order of time: new ones go to the end, retention takes from the front, and no
+index on time is needed. An entry's row fits one page, encrypted or not. `place` is queue << 32 | sequence.
+
+Queues that a transaction has touched are kept as values and their counters written once, before the commit: eight
+envelopes in a frame change their queue's row once. The values live and die with the transaction, so no rollback can
+make them stale; a savepoint that is undone takes them back with it.
+"""
+
+import sqlite3
+from collections.abc import Sequence as Rows
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from node.store.ballast import Ballast
+from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.transaction import SqlTransaction
+from protocol.errors import DiskFullError
+from protocol.keys import (
+    ClaimKey,
+    Digest,
+    LinkId,
+    Minute,
+    QueueNumber,
+    ReceiveId,
+    RecipientKey,
+    SenderKey,
+    SendId,
+    Sequence,
+)
+from protocol.store import Entry, Queue, SealedLink
+
+SCHEMA = Schema(
+    name="relay database",
+    application_id=0x4B53_4252,  # "KSBR"
+    steps=(
+        (
+            CLOCK_TABLE,
+            """CREATE TABLE queues (
+                number INTEGER PRIMARY KEY AUTOINCREMENT,
+                receive_id BLOB NOT NULL UNIQUE,
+                recipient_key BLOB NOT NULL,
+                send_id BLOB NOT NULL UNIQUE,
+                claim_key BLOB NOT NULL,
+                sender_key BLOB,
+                stored INTEGER NOT NULL DEFAULT 0,
+                markers INTEGER NOT NULL DEFAULT 0,
+                full INTEGER NOT NULL DEFAULT 0,
+                sequence INTEGER NOT NULL DEFAULT 0
+            )""",
+            """CREATE TABLE links (
+                queue INTEGER PRIMARY KEY,
+                link_id BLOB NOT NULL UNIQUE,
+                expires REAL NOT NULL,
+                sealed BLOB NOT NULL
+            )""",
+            "CREATE INDEX link_expiry ON links (expires)",
+            """CREATE TABLE entries (
+                id INTEGER PRIMARY KEY,
+                place INTEGER NOT NULL UNIQUE,
+                service REAL NOT NULL,
+                counted INTEGER NOT NULL,
+                body BLOB NOT NULL
+            )""",
+            """CREATE TABLE digests (
+                id INTEGER PRIMARY KEY,
+                queue INTEGER NOT NULL,
+                digest BLOB NOT NULL,
+                minute INTEGER NOT NULL,
+                service REAL NOT NULL,
+                UNIQUE (queue, digest)
+            )""",
+        ),
+    ),
+    secure_delete="FAST",
+)
+
+_COLUMNS = "number, receive_id, recipient_key, send_id, claim_key, sender_key, stored, markers, full, sequence"
+_SEQUENCES = 2**32
+_KEPT_DIGEST_BYTES = 16
+
+Id = TypeVar("Id", bytes, int)
+
+
+class RelayStore:
+    """`protocol.store.Store[RelayTransaction]` over one file; to be made and used in one thread.
+
+    `key`: 32 bytes where the file is encrypted. Raises as `open_database` does.
+    """
+
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
+        self._connection = open_database(path, SCHEMA, key)
+        self._ballast = Ballast(path)
+        self._writer = SqlRelayTransaction(self._connection, self._ballast, writes=True)
+        self._reader = SqlRelayTransaction(self._connection, self._ballast, writes=False)
+
+    def transaction(self) -> "SqlRelayTransaction":
+        """For a step that may write."""
+        self._ballast.restore()
+        return self._writer
+
+    def read(self) -> "SqlRelayTransaction":
+        """For a step that only reads; what it wrote would be undone."""
+        return self._reader
+
+    def service_offset(self) -> float:
+        """Service seconds when last saved. Raises StoreError."""
+        return service_offset(self._connection)
+
+    def save_service(self, service: float) -> None:
+        """Durable at once; outside of a transaction. Raises StoreError."""
+        save_service(self._connection, service)
+
+    def close(self) -> None:
+        """The write-ahead log is folded into the file."""
+        self._connection.close()
+
+
+class SqlRelayTransaction(SqlTransaction):
+    """`protocol.store.RelayTransaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, ballast: Ballast, writes: bool) -> None:
+        super().__init__(connection, writes)
+        self._ballast = ballast
+        self.known: dict[QueueNumber, Queue] = {}
+        self.numbers: dict[SendId, QueueNumber] = {}
+        self.changed: set[QueueNumber] = set()
+        self.queues = SqlQueues(self)
+        self.links = SqlLinks(self)
+        self.entries = SqlEntries(self)
+        self.digests = SqlDigests(self)
+
+    @property
+    def room(self) -> bool:
+        """False while the ballast is given up: what it freed serves deletions alone."""
+        return self._ballast.present
+
+    def before_commit(self) -> None:
+        """Write the counters of every queue that changed."""
+        if self.changed:
+            rows = [self.known[number] for number in sorted(self.changed)]
+            self.connection.executemany(
+                "UPDATE queues SET stored = ?, markers = ?, full = ?, sequence = ? WHERE number = ?",
+                [(queue.stored, queue.markers, queue.full, queue.sequence, queue.number) for queue in rows],
+            )
+
+    def after_end(self) -> None:
+        self.known.clear()
+        self.numbers.clear()
+        self.changed.clear()
+
+    def mark(self) -> tuple[dict[QueueNumber, Queue], set[QueueNumber]]:
+        return self.known.copy(), self.changed.copy()
+
+    def undo(self, mark: object) -> None:
+        assert isinstance(mark, tuple)
+        known, changed = mark
+        self.known.clear()
+        self.known.update(known)
+        self.changed.clear()
+        self.changed.update(changed)
+
+    def fail(self, error: BaseException) -> None:
+        try:
+            super().fail(error)
+        except DiskFullError:
+            self._ballast.release()
+            raise
+
+    def queue(self, number: QueueNumber) -> Queue:
+        """A queue that exists, as this transaction has left it."""
+        queue = self.known.get(number) or self.queues.by_number(number)
+        assert queue is not None, f"queue {number} is gone"
+        return queue
+
+    def change(self, queue: Queue) -> None:
+        """Its counters are to be written."""
+        self.known[queue.number] = queue
+        self.changed.add(queue.number)
+
+
+class SqlQueues:
+    """`protocol.store.Queues`."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._transaction = transaction
+        self._execute = transaction.connection.execute
+
+    def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
+        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)  # noqa: S608 - a constant
+
+    def by_send_id(self, send_id: SendId) -> Queue | None:
+        number = self._transaction.numbers.get(send_id)
+        known = number and self._transaction.known.get(number)
+        if known:
+            return known
+        queue = self._load(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)  # noqa: S608
+        if queue is not None:
+            self._transaction.numbers[send_id] = queue.number
+        return queue
+
+    def by_number(self, number: QueueNumber) -> Queue | None:
+        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)  # noqa: S608
+
+    def add(
+        self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
+    ) -> QueueNumber:
+        cursor = self._execute(
+            "INSERT INTO queues (receive_id, recipient_key, send_id, claim_key) VALUES (?, ?, ?, ?)",
+            (receive_id, recipient_key, send_id, claim_key),
+        )
+        assert cursor.lastrowid is not None
+        assert cursor.lastrowid < 2**31, "places would no longer fit 64 bits"
+        return QueueNumber(cursor.lastrowid)
+
+    def claim(self, number: QueueNumber, sender_key: SenderKey) -> None:
+        self._execute("UPDATE queues SET sender_key = ? WHERE number = ?", (sender_key, number))
+        self._transaction.known[number] = replace(self._transaction.queue(number), sender_key=sender_key)
+
+    def refuse(self, number: QueueNumber) -> None:
+        self._transaction.change(replace(self._transaction.queue(number), full=True))
+
+    def remove(self, number: QueueNumber) -> None:
+        self._transaction.known.pop(number, None)
+        self._transaction.changed.discard(number)
+        self._execute("DELETE FROM queues WHERE number = ?", (number,))
+        self._execute("DELETE FROM links WHERE queue = ?", (number,))
+        first = number * _SEQUENCES
+        self._execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (first, first + _SEQUENCES - 1))
+        self._execute("DELETE FROM digests WHERE queue = ?", (number,))
+
+    def _load(self, query: str, name: Id) -> Queue | None:
+        row = self._execute(query, (name,)).fetchone()
+        if row is None:
+            return None
+        known = self._transaction.known.get(row[0])
+        if known is None:
+            known = self._transaction.known[row[0]] = Queue(*row)
+        return known
+
+
+class SqlLinks:
+    """`protocol.store.Links`."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._transaction = transaction
+        self._execute = transaction.connection.execute
+
+    def get(self, link_id: LinkId) -> SealedLink | None:
+        row = self._execute("SELECT queue, sealed, expires FROM links WHERE link_id = ?", (link_id,)).fetchone()
+        return SealedLink(*row) if row else None
+
+    def put(self, link_id: LinkId, number: QueueNumber, sealed: bytes, expires: float) -> None:
+        self._execute(
+            "INSERT INTO links (queue, link_id, expires, sealed) VALUES (?, ?, ?, ?)",
+            (number, link_id, expires, sealed),
+        )
+
+    def remove(self, number: QueueNumber) -> None:
+        self._execute("DELETE FROM links WHERE queue = ?", (number,))
+
+    def expire(self, service: float, limit: int) -> int:
+        return self._execute(
+            "DELETE FROM links WHERE queue IN (SELECT queue FROM links WHERE expires <= ? ORDER BY expires LIMIT ?)",
+            (service, limit),
+        ).rowcount
+
+    def next_expiry(self) -> float | None:
+        row = self._execute("SELECT min(expires) FROM links").fetchone()
+        return None if row[0] is None else float(row[0])
+
+
+class SqlEntries:
+    """`protocol.store.Entries`."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._transaction = transaction
+        self._execute = transaction.connection.execute
+
+    def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
+        queue = self._transaction.queue(number)
+        sequence = queue.sequence + 1
+        assert sequence < _SEQUENCES
+        self._execute(
+            "INSERT INTO entries (place, service, counted, body) VALUES (?, ?, ?, ?)",
+            (number * _SEQUENCES + sequence, service, counted, body),
+        )
+        self._count(queue, 1, counted, sequence)
+        return Sequence(sequence)
+
+    def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]:
+        first = number * _SEQUENCES
+        rows = self._execute(
+            "SELECT place, body FROM entries WHERE place > ? AND place < ? ORDER BY place LIMIT ?",
+            (first + min(sequence, _SEQUENCES), first + _SEQUENCES, limit),
+        )
+        return [Entry(Sequence(place - first), body) for place, body in rows]
+
+    def remove(self, number: QueueNumber, sequence: Sequence) -> bool:
+        if sequence >= _SEQUENCES:  # a peer's number: it must not reach into another queue's places
+            return False
+        rows = self._execute(
+            "DELETE FROM entries WHERE place = ? RETURNING counted", (number * _SEQUENCES + sequence,)
+        ).fetchall()
+        for (counted,) in rows:
+            self._count(self._transaction.queue(number), -1, counted)
+        return bool(rows)
+
+    def expire(self, until: float, limit: int) -> int:
+        rows = self._execute("SELECT id, place, service, counted FROM entries ORDER BY id LIMIT ?", (limit,)).fetchall()
+        past = [row for row in rows if row[2] <= until]
+        for entry, place, _, counted in past:
+            self._execute("DELETE FROM entries WHERE id = ?", (entry,))
+            self._count(self._transaction.queue(QueueNumber(place // _SEQUENCES)), -1, counted)
+        return len(past)
+
+    def oldest(self) -> float | None:
+        row = self._execute("SELECT service FROM entries ORDER BY id LIMIT 1").fetchone()
+        return float(row[0]) if row else None
+
+    def _count(self, queue: Queue, by: int, counted: bool, sequence: int | None = None) -> None:
+        self._transaction.change(
+            Queue(  # by hand: `replace` takes 2 µs of every deposit
+                queue.number,
+                queue.receive_id,
+                queue.recipient_key,
+                queue.send_id,
+                queue.claim_key,
+                queue.sender_key,
+                stored=queue.stored + by if counted else queue.stored,
+                markers=queue.markers if counted else queue.markers + by,
+                full=queue.full and not (counted and by > 0),
+                sequence=sequence or queue.sequence,
+            )
+        )
+
+
+class SqlDigests:
+    """`protocol.store.Digests`; keeps the first 16 bytes of each."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._transaction = transaction
+        self._execute = transaction.connection.execute
+
+    def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
+        row = self._execute(
+            "SELECT minute FROM digests WHERE queue = ? AND digest = ?", (number, digest[:_KEPT_DIGEST_BYTES])
+        ).fetchone()
+        return row[0] if row else None
+
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None:
+        self._execute(
+            "INSERT INTO digests (queue, digest, minute, service) VALUES (?, ?, ?, ?)",
+            (number, digest[:_KEPT_DIGEST_BYTES], minute, service),
+        )
+
+    def expire(self, until: float, limit: int) -> int:
+        rows = self._execute("SELECT id, service FROM digests ORDER BY id LIMIT ?", (limit,)).fetchall()
+        past = [number for number, service in rows if service <= until]
+        if past:
+            self._execute("DELETE FROM digests WHERE id <= ?", (past[-1],))
+        return len(past)
+
+    def oldest(self) -> float | None:
+        row = self._execute("SELECT service FROM digests ORDER BY id LIMIT 1").fetchone()
+        return float(row[0]) if row else None

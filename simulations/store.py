@@ -1,0 +1,258 @@
+"""A relay's store in dicts, for worlds by the hundred thousand. Every change leaves what it replaced in a log."""
+
+from collections.abc import Sequence as Rows
+from itertools import takewhile
+from typing import Any, NamedTuple, Self, TypeVar
+
+from msgspec.structs import replace
+
+from protocol.keys import (
+    ClaimKey,
+    Digest,
+    LinkId,
+    Minute,
+    QueueNumber,
+    ReceiveId,
+    RecipientKey,
+    SenderKey,
+    SendId,
+    Sequence,
+)
+from protocol.store import Entry, Queue, SealedLink
+
+K = TypeVar("K")
+V = TypeVar("V", "_Entry", "_Digest")
+
+_NOTHING = object()
+
+
+class _Entry(NamedTuple):
+    service: float
+    body: bytes
+    counted: bool
+
+
+class _Digest(NamedTuple):
+    service: float
+    minute: Minute
+
+
+class DictRelayStore:
+    """`protocol.store.Store[RelayTransaction]`; what is committed lives as long as the object."""
+
+    def __init__(self) -> None:
+        self._transaction = DictRelayTransaction()
+
+    def transaction(self) -> "DictRelayTransaction":
+        return self._transaction
+
+    def read(self) -> "DictRelayTransaction":
+        return self._transaction
+
+
+class DictRelayTransaction:
+    """`protocol.store.RelayTransaction`. Entries and digests are in the order of time."""
+
+    def __init__(self) -> None:
+        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.room = True
+        self.last_number = 0
+        self.queue: dict[QueueNumber, Queue] = {}
+        self.number: dict[bytes, QueueNumber] = {}
+        self.link: dict[LinkId, SealedLink] = {}
+        self.entry: dict[tuple[QueueNumber, Sequence], _Entry] = {}
+        self.digest: dict[tuple[QueueNumber, Digest], _Digest] = {}
+        self.queues = DictQueues(self)
+        self.links = DictLinks(self)
+        self.entries = DictEntries(self)
+        self.digests = DictDigests(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is not None:
+            self.undo(0)
+        self._log.clear()
+
+    def savepoint(self) -> "DictSavepoint":
+        return DictSavepoint(self)
+
+    def mark(self) -> int:
+        return len(self._log)
+
+    def undo(self, mark: int) -> None:
+        """Back to where the log was `mark` long."""
+        for table, key, before in reversed(self._log[mark:]):
+            if before is _NOTHING:
+                del table[key]
+            else:
+                table[key] = before
+        del self._log[mark:]
+        _sort_by_time(self.entry)  # what came back came to the end
+        _sort_by_time(self.digest)
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        self._log.append((table, key, table.get(key, _NOTHING)))
+        table[key] = value
+
+    def delete(self, table: dict[Any, Any], key: Any) -> None:
+        self._log.append((table, key, table.pop(key)))
+
+
+class DictSavepoint:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> None:
+        self._mark = self._transaction.mark()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is not None:
+            self._transaction.undo(self._mark)
+
+
+class DictQueues:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._tx = transaction
+
+    def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
+        return self._named(b"r" + receive_id)
+
+    def by_send_id(self, send_id: SendId) -> Queue | None:
+        return self._named(b"s" + send_id)
+
+    def by_number(self, number: QueueNumber) -> Queue | None:
+        return self._tx.queue.get(number)
+
+    def add(
+        self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
+    ) -> QueueNumber:
+        self._tx.last_number += 1
+        number = QueueNumber(self._tx.last_number)
+        self._tx.put(self._tx.queue, number, Queue(number, receive_id, recipient_key, send_id, claim_key, None))
+        self._tx.put(self._tx.number, b"r" + receive_id, number)
+        self._tx.put(self._tx.number, b"s" + send_id, number)
+        return number
+
+    def claim(self, number: QueueNumber, sender_key: SenderKey) -> None:
+        self._tx.put(self._tx.queue, number, replace(self._tx.queue[number], sender_key=sender_key))
+
+    def refuse(self, number: QueueNumber) -> None:
+        self._tx.put(self._tx.queue, number, replace(self._tx.queue[number], full=True))
+
+    def remove(self, number: QueueNumber) -> None:
+        queue = self._tx.queue[number]
+        self._tx.links.remove(number)
+        for place in [place for place in self._tx.entry if place[0] == number]:
+            self._tx.delete(self._tx.entry, place)
+        for name in [name for name in self._tx.digest if name[0] == number]:
+            self._tx.delete(self._tx.digest, name)
+        self._tx.delete(self._tx.number, b"r" + queue.receive_id)
+        self._tx.delete(self._tx.number, b"s" + queue.send_id)
+        self._tx.delete(self._tx.queue, number)
+
+    def _named(self, name: bytes) -> Queue | None:
+        number = self._tx.number.get(name)
+        return None if number is None else self._tx.queue[number]
+
+
+class DictLinks:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._tx = transaction
+
+    def get(self, link_id: LinkId) -> SealedLink | None:
+        return self._tx.link.get(link_id)
+
+    def put(self, link_id: LinkId, number: QueueNumber, sealed: bytes, expires: float) -> None:
+        self._tx.put(self._tx.link, link_id, SealedLink(number, sealed, expires))
+
+    def remove(self, number: QueueNumber) -> None:
+        for link_id in [link_id for link_id, link in self._tx.link.items() if link.queue == number]:
+            self._tx.delete(self._tx.link, link_id)
+
+    def expire(self, service: float, limit: int) -> int:
+        past = sorted((link.expires, link_id) for link_id, link in self._tx.link.items() if link.expires <= service)
+        for _, link_id in past[:limit]:
+            self._tx.delete(self._tx.link, link_id)
+        return len(past[:limit])
+
+    def next_expiry(self) -> float | None:
+        return min((link.expires for link in self._tx.link.values()), default=None)
+
+
+class DictEntries:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._tx = transaction
+
+    def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
+        sequence = Sequence(self._tx.queue[number].sequence + 1)
+        self._tx.put(self._tx.entry, (number, sequence), _Entry(service, body, counted))
+        self._count(number, 1, counted, sequence)
+        return sequence
+
+    def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]:
+        queue = self._tx.queue.get(number)
+        left = 0 if queue is None else queue.stored + queue.markers
+        found: list[Entry] = []
+        at = Sequence(queue.sequence if queue else 0)
+        while left and at > sequence:  # from the newest: what was acknowledged long ago is never walked over
+            entry = self._tx.entry.get((number, at))
+            if entry is not None:
+                found.append(Entry(at, entry.body))
+                left -= 1
+            at = Sequence(at - 1)
+        return found[: -limit - 1 : -1]
+
+    def remove(self, number: QueueNumber, sequence: Sequence) -> bool:
+        entry = self._tx.entry.get((number, sequence))
+        if entry is None:
+            return False
+        self._tx.delete(self._tx.entry, (number, sequence))
+        self._count(number, -1, entry.counted)
+        return True
+
+    def expire(self, until: float, limit: int) -> int:
+        past = [place for place, _ in takewhile(lambda row: row[1].service <= until, self._tx.entry.items())][:limit]
+        for number, sequence in past:
+            self.remove(number, sequence)
+        return len(past)
+
+    def oldest(self) -> float | None:
+        return next((entry.service for entry in self._tx.entry.values()), None)
+
+    def _count(self, number: QueueNumber, by: int, counted: bool, sequence: int | None = None) -> None:
+        queue = self._tx.queue[number]
+        queue = replace(queue, sequence=sequence or queue.sequence)
+        if counted:
+            queue = replace(queue, stored=queue.stored + by, full=queue.full and by < 0)
+        else:
+            queue = replace(queue, markers=queue.markers + by)
+        self._tx.put(self._tx.queue, number, queue)
+
+
+class DictDigests:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._tx = transaction
+
+    def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
+        known = self._tx.digest.get((number, digest))
+        return known.minute if known else None
+
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None:
+        self._tx.put(self._tx.digest, (number, digest), _Digest(service, minute))
+
+    def expire(self, until: float, limit: int) -> int:
+        past = [name for name, _ in takewhile(lambda row: row[1].service <= until, self._tx.digest.items())][:limit]
+        for name in past:
+            self._tx.delete(self._tx.digest, name)
+        return len(past)
+
+    def oldest(self) -> float | None:
+        return next((digest.service for digest in self._tx.digest.values()), None)
+
+
+def _sort_by_time(table: dict[K, V]) -> None:
+    rows = sorted(table.items(), key=lambda row: row[1].service)
+    table.clear()
+    table.update(rows)
