@@ -70,7 +70,16 @@ class RemoveContact(_Operation, frozen=True):
     contact: int
 
 
-Operation: TypeAlias = Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact
+class MarkSeen(_Operation, frozen=True):
+    """The person has looked at a conversation up to this change number."""
+
+    contact: int
+    change: int
+
+
+Operation: TypeAlias = (
+    Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact | MarkSeen
+)
 
 
 class Invited(Struct, frozen=True):

@@ -33,5 +33,11 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A message whose parent is unknown is shown after this, marked."""
     renew_days: float = 23.0
     """Days after custody at which what is still undelivered is sealed anew: seven before retention ends."""
+    retire_days: float = 7.0
+    """Days for which a queue that is no longer announced is still listened to."""
+    closed_seconds: float = 86_400.0
+    """A contact whose every queue refused, three times or more over this long, has closed the conversation."""
+    store_retry_seconds: float = 1.0
+    """After a batch that could not be stored, what must still be erased is tried again this much later."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

@@ -111,6 +111,20 @@ RECEIVED_ITEM_BYTES = 53
 """The longest `received` item, always in a payload."""
 
 __all__ = [
-    "ITEM_ROOM_BYTES", "MAX_ITEM_ARRAY", "RECEIVED_ITEM_BYTES", "Fragment", "Item", "MessageId", "NewRoutes",
-    "Profile", "Receipt", "Received", "Sender", "Senders", "U16", "encode_item", "pad_items", "unpad_items",
+    "ITEM_ROOM_BYTES",
+    "MAX_ITEM_ARRAY",
+    "RECEIVED_ITEM_BYTES",
+    "U16",
+    "Fragment",
+    "Item",
+    "MessageId",
+    "NewRoutes",
+    "Profile",
+    "Receipt",
+    "Received",
+    "Sender",
+    "Senders",
+    "encode_item",
+    "pad_items",
+    "unpad_items",
 ]  # fmt: skip

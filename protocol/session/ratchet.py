@@ -43,8 +43,8 @@ class OldChain(Struct, array_like=True, frozen=True):
 class Ratchet(Struct, array_like=True, frozen=True):
     """One session's state. Keys of 32 bytes except where `protocol.keys` says otherwise.
 
-    `turn` counts the peer's chains from 1. `base` is the number of envelopes of a direction before the current chain, so
-    base + N numbers every envelope of a session: its *index*, the same at both ends.
+    `turn` counts the peer's chains from 1. `base` is the number of envelopes of a direction before the current chain,
+    so base + N numbers every envelope of a session: its *index*, the same at both ends.
     """
 
     transcript: bytes
@@ -258,7 +258,10 @@ def _skip_to(suite: Suite, ratchet: Ratchet, number: int, already: int) -> tuple
 
 
 def _turn_to_receive(suite: Suite, ratchet: Ratchet, header: _Header) -> tuple[Ratchet, tuple[SkippedKey, ...]]:
-    """The receive half of a turn: finish the old chain, mix the peer's new keys, start its new chain."""
+    """The receive half of a turn: finish the old chain, mix the peer's new keys, start its new chain.
+
+    Raises PeerError BAD_KEY: with such keys no answer could be sealed.
+    """
     left: tuple[SkippedKey, ...] = ()
     old = ratchet.old
     if ratchet.receive_header_key:
@@ -269,6 +272,7 @@ def _turn_to_receive(suite: Suite, ratchet: Ratchet, header: _Header) -> tuple[R
         old = (left_chain, *old)[:MAX_OLD_HEADER_KEYS]
     part = header.part
     peer_dh, peer_kem = DhPublic(part[:_DH_END]), KemPublic(part[_DH_END:_KEM_END])
+    suite.kem_check(peer_kem)
     secret = suite.dh(ratchet.dh, peer_dh) + suite.kem_decapsulate(ratchet.kem, KemCiphertext(part[_KEM_END:]))
     root, chain, next_header_key = _root_step(suite, ratchet.root, secret, part)
     turned = replace(

@@ -1,4 +1,4 @@
-"""Hosts and relay addresses as people pass them on (Spec 3 §6): `kassiber://host:port/r#key`, `kassibers://` over TLS."""
+"""Hosts and relay addresses (Spec 3 §6): `kassiber://host:port/r#key`, `kassibers://` over TLS."""
 
 import base64
 import binascii

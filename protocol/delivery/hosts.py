@@ -1,0 +1,197 @@
+"""Connections to hosts: which are wanted, when to dial again, what was asked on each (Spec 6 §3).
+
+All of it is volatile but one fact: since when a host cannot be reached. A connection that ends takes its questions
+with it; what they were about is in the store and is asked again on the next.
+"""
+
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import NamedTuple
+
+from protocol.effects import Dial, Disconnect
+from protocol.errors import Code
+from protocol.keys import Connection, HandshakeHash, RelayKey, Request, Subscription
+from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
+from protocol.mailbox import HostTrouble
+from protocol.step import Step
+
+
+class Ask(Enum):
+    """What a request was about; with it goes the row that it concerns."""
+
+    CREATE = auto()
+    PROVE_QUEUE = auto()
+    SUBSCRIBE = auto()
+    SETTLE = auto()
+    DROP = auto()
+    PROVE_ROUTE = auto()
+    CLAIM = auto()
+    JOIN = auto()
+    DEPOSIT = auto()
+
+
+class Pending(NamedTuple):
+    """An unanswered request."""
+
+    ask: Ask
+    row: int
+    deadline: float
+
+
+class HostSession:
+    """One live connection to a host."""
+
+    def __init__(self, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> None:
+        self.connection = connection
+        self.relay = relay
+        self.handshake_hash = handshake_hash
+        self.pending: dict[Request, Pending] = {}
+        self.proven_routes: set[int] = set()
+        self.subscriptions: dict[Subscription, int] = {}
+        self.held: dict[int, int] = {}
+        self.in_flight = 0
+        self.backlog = False
+        """Sealed envelopes wait for room on this connection."""
+        self._next = 0
+
+    def request(self, step: Step, ask: Ask, row: int) -> Request:
+        """A fresh request number, remembered until it is answered."""
+        self._next += 1
+        request = Request(self._next)
+        deadline = step.now.service + step.timing.reply_seconds
+        self.pending[request] = Pending(ask, row, deadline)
+        self.in_flight += ask is Ask.DEPOSIT
+        step.wake_at(deadline)
+        return request
+
+    def answered(self, request: Request) -> Pending | None:
+        """What the request was about; nil where nothing was asked under this number."""
+        pending = self.pending.pop(request, None)
+        if pending is not None:
+            self.in_flight -= pending.ask is Ask.DEPOSIT
+        return pending
+
+    def asked(self, ask: Ask, row: int) -> bool:
+        """Whether this very thing is under way."""
+        return any(pending.ask is ask and pending.row == row for pending in self.pending.values())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another deposit may be in flight."""
+        return self.in_flight < MAX_IN_FLIGHT_DEPOSITS
+
+    def subscribe(self, queue: int) -> Subscription:
+        """A fresh subscription number; an older one of the same queue means nothing any more."""
+        for number, other in list(self.subscriptions.items()):
+            if other == queue:
+                del self.subscriptions[number]
+        self._next += 1
+        self.subscriptions[Subscription(self._next)] = queue
+        self.held.pop(queue, None)
+        return Subscription(self._next)
+
+
+class Host:
+    """What is known of one host in this process."""
+
+    def __init__(self, relay: RelayKey, host: str, direct: bool) -> None:
+        self.relay = relay
+        self.host = host
+        self.direct = direct
+        self.session: HostSession | None = None
+        self.dialing = False
+        self.next_dial = 0.0
+        self.failures = 0
+
+
+class Hosts:
+    """All hosts and sessions of this process."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[RelayKey, Host] = {}
+        self.sessions: dict[Connection, HostSession] = {}
+
+    def want(self, step: Step, relay: RelayKey, host: str, direct: bool) -> Host:
+        """The host, being dialled unless it is connected or in back-off."""
+        known = self.hosts.get(relay)
+        if known is None:
+            known = self.hosts[relay] = Host(relay, host, direct)
+        known.host, known.direct = host, direct
+        if known.session is None and not known.dialing:
+            if known.next_dial <= step.now.service:
+                known.dialing = True
+                timeout = step.timing.direct_dial_seconds if direct else step.timing.dial_seconds
+                step.effects.append(Dial(relay, host, timeout))
+            else:
+                step.wake_at(known.next_dial)
+        return known
+
+    def opened(self, step: Step, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> HostSession:
+        """A session with a host that was dialled."""
+        host = self.hosts.setdefault(relay, Host(relay, "", False))
+        session = HostSession(connection, relay, handshake_hash)
+        if host.session is not None:
+            step.effects.append(Disconnect(host.session.connection, Code.REPLACED))
+        host.session, host.dialing = session, False
+        self.sessions[connection] = session
+        step.tx.troubles.remove(relay)
+        return session
+
+    def closed(self, step: Step, connection: Connection) -> RelayKey | None:
+        """The host whose session this was, and is no more."""
+        session = self.sessions.pop(connection, None)
+        if session is None:
+            return None
+        host = self.hosts[session.relay]
+        if host.session is not session:
+            return None
+        host.session = None
+        self._back_off(step, host)
+        return host.relay
+
+    def unreachable(self, step: Step, relay: RelayKey) -> None:
+        """A dial failed."""
+        host = self.hosts.get(relay)
+        if host is not None:
+            host.dialing = False
+            self._back_off(step, host)
+
+    def answered_well(self, connection: Connection) -> None:
+        """The host answers: the next failure starts the back-off anew."""
+        session = self.sessions.get(connection)
+        if session is not None:
+            self.hosts[session.relay].failures = 0
+
+    def unreachable_for(self, step: Step, relay: RelayKey) -> float:
+        """Seconds for which no session with this host could be had; 0 while there is one."""
+        trouble = step.tx.troubles.get(relay)
+        return step.now.service - trouble.since if trouble is not None else 0.0
+
+    def distrust(self, step: Step, session: HostSession) -> None:
+        """Leave a host that does not do what it is asked; the back-off goes on growing."""
+        step.effects.append(Disconnect(session.connection, Code.REFUSED))
+
+    def hang_up_on_the_silent(self, step: Step) -> None:
+        """Close sessions that left a request unanswered for too long."""
+        for session in self.sessions.values():
+            for pending in session.pending.values():
+                if pending.deadline <= step.now.service:
+                    step.effects.append(Disconnect(session.connection, Code.SILENT))
+                else:
+                    step.wake_at(pending.deadline)
+                break
+
+    def open_sessions(self) -> Iterable[HostSession]:
+        """In the order in which they were opened."""
+        return list(self.sessions.values())
+
+    def _back_off(self, step: Step, host: Host) -> None:
+        timing = step.timing
+        pause = min(timing.redial_first_seconds * 2**host.failures, timing.redial_most_seconds)
+        host.failures = min(host.failures + 1, 32)
+        host.next_dial = step.now.service + pause * (0.5 + step.entropy.uniform())
+        step.wake_at(host.next_dial)
+        if step.tx.troubles.get(host.relay) is None:
+            step.tx.troubles.save(HostTrouble(host.relay, step.now.service))
+            step.wake_at(step.now.service + timing.unreachable_seconds)
+            step.wake_at(step.now.service + timing.reroute_seconds)

@@ -1,0 +1,50 @@
+"""What waits to be sent to a contact (Spec 6 §4): rows with a due time, packed into envelopes when a route is open."""
+
+import math
+
+from msgspec.structs import replace
+
+from protocol.envelope.fragments import fragment_count
+from protocol.keys import MessageId
+from protocol.mailbox import ItemKind, OutgoingItem
+from protocol.step import Step
+
+
+def _add(
+    step: Step, contact: int, kind: ItemKind, due: float, message_id: MessageId | None = None, index: int = 0
+) -> None:
+    step.tx.items.add(OutgoingItem(0, contact, kind, message_id, index, due, None, False, False))
+    step.wake_at(due)
+
+
+def queue_content(step: Step, contact: int, message_id: MessageId, content: bytes) -> None:
+    """Every fragment of a content, due now."""
+    for index in range(fragment_count(content)):
+        _add(step, contact, ItemKind.FRAGMENT, step.now.service, message_id, index)
+
+
+def queue_receipt(step: Step, contact: int, message_id: MessageId) -> None:
+    """A delivery receipt: it rides on the next content, else leaves after an exponential delay (Spec 6 §5)."""
+    if any(
+        item.sealed is None
+        for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
+    ):
+        return
+    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
+    _add(step, contact, ItemKind.RECEIPT, step.now.service + delay, message_id)
+
+
+def announce_routes(step: Step, contact_id: int) -> None:
+    """Tell a contact where this node is reached now; what is sent is read when it is packed."""
+    contact = step.tx.contacts.get(contact_id)
+    if contact is None:
+        return
+    step.tx.contacts.save(replace(contact, own_routes_version=contact.own_routes_version + 1))
+    step.tx.items.remove_where(contact=contact_id, kind=ItemKind.ROUTES)
+    _add(step, contact_id, ItemKind.ROUTES, step.now.service)
+
+
+def queue_profile(step: Step, contact: int) -> None:
+    """Tell a contact this node's name."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.PROFILE)
+    _add(step, contact, ItemKind.PROFILE, step.now.service)

@@ -1,0 +1,366 @@
+"""From waiting items to envelopes to custody, and again wherever something may have been lost (Spec 6 §4).
+
+An envelope is sealed only when a route is open, saved, then deposited; on the same queue the same bytes go again, for
+another queue the items are sealed anew. Items stay until the contact is known to have them.
+"""
+
+from msgspec import msgpack
+from msgspec.structs import replace
+
+from protocol.delivery import routes
+from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.queues import DAY_SECONDS, announced, as_route
+from protocol.envelope.content import Text, encode_content
+from protocol.envelope.envelope import parse_envelope, seal_envelope
+from protocol.envelope.fragments import cut_fragment, fragment_count
+from protocol.envelope.items import (
+    ITEM_ROOM_BYTES,
+    MAX_ITEM_ARRAY,
+    RECEIVED_ITEM_BYTES,
+    Fragment,
+    NewRoutes,
+    Profile,
+    Receipt,
+    Received,
+    encode_item,
+    pad_items,
+)
+from protocol.errors import Code
+from protocol.keys import MessageId, Minute
+from protocol.limits import (
+    MAX_ENVELOPES_BEFORE_REPLY,
+    MAX_GAPS,
+    MAX_JUMP,
+    MAX_RECEIPTS_PER_ITEM,
+    MAX_UNDELIVERED_ENVELOPES,
+    PAYLOAD_BYTES,
+    RETENTION_DAYS,
+)
+from protocol.mailbox import (
+    Contact,
+    ContactState,
+    ItemKind,
+    Message,
+    OutgoingItem,
+    PeerRoute,
+    RouteState,
+    SealedEnvelope,
+    Session,
+)
+from protocol.session import ratchet
+from protocol.session.ratchet import Ratchet
+from protocol.step import Step
+from protocol.wire.commands import Accepted, Deposit
+
+_RECEIPT_OVERHEAD = 5
+_RECEIPT_ID_BYTES = 18
+_ratchets = msgpack.Decoder(Ratchet)
+
+
+def load_ratchet(step: Step, contact: int) -> Ratchet:
+    """A contact's session state."""
+    session = step.tx.sessions.get(contact)
+    assert session is not None, f"contact {contact} has no session"
+    return _ratchets.decode(session.ratchet)
+
+
+def save_ratchet(step: Step, contact: int, state: Ratchet) -> None:
+    """In the same transaction as what the step was about."""
+    step.tx.sessions.save(Session(contact, msgpack.encode(state)))
+
+
+def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
+    """Send what waits for a contact, as far as a route, the window and the connection have room."""
+    contact = step.tx.contacts.get(contact_id)
+    if contact is None or contact.state is ContactState.REFUSED:
+        return
+    while step.tx.items.is_due(contact_id, step.now.service):
+        chosen = routes.choose(step, hosts, contact_id)
+        if chosen is None:
+            return
+        route, session = chosen
+        if not session.has_room or not _may_seal(step, contact):
+            return
+        _deposit(step, session, route, _seal_next(step, contact, route))
+
+
+def deposit_again(step: Step, session: HostSession) -> None:
+    """What was sealed for this host and has no custody yet, byte for byte, as far as the connection has room."""
+    session.backlog = False
+    for route in step.tx.routes.find(relay=session.relay):
+        if route.retry_at > step.now.service or route.state is not RouteState.CLAIMED:
+            continue
+        for row in step.tx.envelopes.unstored(route.id):
+            if not session.has_room:
+                session.backlog = True
+                return
+            if not session.asked(Ask.DEPOSIT, row.id):
+                _deposit(step, session, route, row)
+
+
+def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:
+    """A relay has custody of an envelope: its contact, and the messages that are now relayed whole."""
+    row = step.tx.envelopes.get(envelope_id)
+    if row is None or row.digest != reply.digest:
+        return 0, []
+    step.tx.envelopes.save(replace(row, stored_minute=reply.minute, stored_at=step.now.service))
+    relayed: list[MessageId] = []
+    for item in step.tx.items.find(sealed=row.id):
+        if not item.stored:
+            step.tx.items.save(replace(item, stored=True))
+        if item.message_id is not None and item.kind is ItemKind.FRAGMENT:
+            relayed.append(item.message_id)
+    whole = [name for name in dict.fromkeys(relayed) if step.tx.items.all_stored(row.contact, name)]
+    return row.contact, whole
+
+
+def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id: int, code: Code) -> int:
+    """A relay does not take an envelope: claim again and repeat, or leave this route alone and take the next."""
+    row = step.tx.envelopes.get(envelope_id)
+    route = step.tx.routes.get(row.route) if row is not None else None
+    if row is None or route is None:
+        return 0
+    if code is Code.REFUSED:
+        session.proven_routes.discard(route.id)
+        routes.claim(step, session, route)
+        return row.contact
+    route = routes.back_off(step, route, code)
+    if _alternative(step, hosts, route) is not None and _room(step, row.contact) > 0:
+        supersede(step, row)
+    return row.contact
+
+
+def claim_refused(step: Step, route_id: int, code: Code) -> int:
+    """The queue is not ours to use: what was sealed for it goes another way."""
+    route = step.tx.routes.get(route_id)
+    if route is None:
+        return 0
+    routes.back_off(step, route, code)
+    if code is Code.REFUSED:
+        supersede_route(step, route)
+    contact = step.tx.contacts.get(route.contact)
+    if contact is not None:
+        state = routes.verdict(step, contact)
+        if state is not contact.state:
+            step.tx.contacts.save(replace(contact, state=state))
+    return route.contact
+
+
+def take_received(step: Step, contact: Contact, item: Received) -> None:
+    """What the contact has, and what it misses. Says nothing about *delivered*."""
+    missing = set(item.missing)
+    for row in step.tx.envelopes.find(contact=contact.id):
+        if row.index < item.total and row.index not in missing:
+            _arrived(step, row)
+        elif row.index in missing and row.stored_at is not None:
+            if row.stored_at + step.timing.gap_seconds <= step.now.service:
+                if _room(step, contact.id) > 0:
+                    supersede(step, row)
+            else:
+                step.wake_at(row.stored_at + step.timing.gap_seconds)
+    if item.floor > contact.peer_floor or item.total > contact.peer_total:
+        floor, total = max(item.floor, contact.peer_floor), max(item.total, contact.peer_total)
+        step.tx.contacts.save(replace(contact, peer_floor=floor, peer_total=total))
+
+
+def delivered(step: Step, contact: int, message_id: MessageId) -> None:
+    """The contact has the message: nothing of it needs sending."""
+    step.tx.items.remove_where(contact=contact, message_id=message_id, kind=ItemKind.FRAGMENT)
+
+
+def supersede(step: Step, row: SealedEnvelope) -> None:
+    """Give up an envelope: its items wait again, and it will be reported as not coming."""
+    for item in step.tx.items.find(sealed=row.id):
+        step.tx.items.save(replace(item, sealed=None, due=step.now.service))
+        if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
+            message = step.tx.messages.by_id(item.contact, item.message_id)
+            if message is not None:
+                step.tx.messages.save(replace(message, resent=message.resent + 1))
+    step.tx.envelopes.remove(row.id)
+
+
+def supersede_route(step: Step, route: PeerRoute) -> None:
+    """Everything under way on one route is sealed anew, but a handshake is re-sent as it is (Spec 6 §4)."""
+    for row in step.tx.envelopes.find(route=route.id):
+        if not _move_handshake(step, row):
+            supersede(step, row)
+
+
+def reroute(step: Step, hosts: Hosts) -> set[int]:
+    """Contacts whose envelopes lay on hosts that cannot be reached, and now take another way."""
+    touched: set[int] = set()
+    for trouble in step.tx.troubles.find():
+        down = step.now.service - trouble.since
+        for limit in (step.timing.unreachable_seconds, step.timing.reroute_seconds):
+            if down < limit:
+                step.wake_at(trouble.since + limit)
+        if down < step.timing.unreachable_seconds:
+            continue
+        for route in step.tx.routes.find(relay=trouble.relay):
+            touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
+    return touched
+
+
+def renew(step: Step) -> set[int]:
+    """What was stored so long ago that its relay will soon forget it: sealed anew while the window allows."""
+    touched: set[int] = set()
+    before = step.now.service - step.timing.renew_days * DAY_SECONDS
+    for row in step.tx.envelopes.stored_before(before, MAX_UNDELIVERED_ENVELOPES):
+        contact = step.tx.contacts.get(row.contact)
+        assert row.stored_at is not None
+        if contact is not None and row.index > 0 and _room(step, contact.id) > 0:
+            supersede(step, row)
+        elif row.stored_at < step.now.service - (RETENTION_DAYS + 1) * DAY_SECONDS:
+            step.tx.envelopes.save(replace(row, stored_minute=None, stored_at=None))
+        touched.add(row.contact)
+    return touched
+
+
+def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -> set[int]:
+    rows = step.tx.envelopes.find(route=route.id)
+    rows = [row for row in rows if stored_too or row.stored_at is None]
+    if not rows:
+        return set()
+    if _alternative(step, hosts, route) is None:
+        hosts.want(step, route.relay, route.host, route.direct)
+        return set()
+    for row in rows[: _room(step, route.contact)]:
+        if not _move_handshake(step, row):
+            supersede(step, row)
+    return {route.contact}
+
+
+def _alternative(step: Step, hosts: Hosts, avoided: PeerRoute) -> PeerRoute | None:
+    """Another route of the same contact whose host is connected now; the others are dialled."""
+    found = None
+    for route in routes.ordered(step, avoided.contact):
+        if route.id == avoided.id or route.retry_at > step.now.service:
+            continue
+        if hosts.want(step, route.relay, route.host, route.direct).session is not None and found is None:
+            found = route
+    return found
+
+
+def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
+    """A handshake (index 0 of a waiting joiner) is never sealed twice: the same body goes to the next claimed route."""
+    contact = step.tx.contacts.get(row.contact)
+    if contact is None or contact.inviter or contact.state is not ContactState.WAITING or row.index != 0:
+        return False
+    others = [route for route in routes.ordered(step, row.contact) if route.id != row.route]
+    usable = [route for route in others if route.state is not RouteState.REFUSED]
+    if usable:
+        body = parse_envelope(row.envelope).body
+        envelope, digest = seal_envelope(step.suite, usable[0].key, usable[0].send_id, body)
+        moved = replace(row, route=usable[0].id, envelope=envelope, digest=digest, stored_minute=None, stored_at=None)
+        step.tx.envelopes.save(moved)
+    return True
+
+
+def _may_seal(step: Step, contact: Contact) -> bool:
+    """Bounds that keep an honest sender within what the reader skips (Spec 4 §5)."""
+    state = load_ratchet(step, contact.id)
+    if contact.state is ContactState.WAITING and state.send_index >= MAX_ENVELOPES_BEFORE_REPLY:
+        return False
+    if step.tx.envelopes.count(contact=contact.id) >= MAX_UNDELIVERED_ENVELOPES:
+        return False
+    return _room(step, contact.id) > 0
+
+
+def _room(step: Step, contact_id: int) -> int:
+    """How many envelopes may be sealed before the contact would have to skip too many."""
+    contact = step.tx.contacts.get(contact_id)
+    assert contact is not None
+    return MAX_JUMP - MAX_GAPS - (load_ratchet(step, contact_id).send_index - contact.peer_total)
+
+
+def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnvelope) -> None:
+    routes.prove(step, session, route)
+    step.send(session.connection, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
+
+
+def _seal_next(step: Step, contact: Contact, route: PeerRoute) -> SealedEnvelope:
+    """One envelope with as much as fits of what waits; saved with the ratchet that sealed it."""
+    encoded, carried = _pack(step, contact)
+    state = load_ratchet(step, contact.id)
+    received = _received_item(step, contact, state)
+    payload = pad_items([encode_item(received), *encoded], PAYLOAD_BYTES)
+    state, body = ratchet.seal(step.suite, step.entropy, state, payload)
+    save_ratchet(step, contact.id, state)
+    envelope, digest = seal_envelope(step.suite, route.key, route.send_id, body)
+    row = SealedEnvelope(0, contact.id, route.id, state.send_index - 1, envelope, digest, None, None)
+    row = replace(row, id=step.tx.envelopes.add(row))
+    for item in carried:
+        step.tx.items.save(replace(item, sealed=row.id))
+    return row
+
+
+def _received_item(step: Step, contact: Contact, state: Ratchet) -> Received:
+    lowest = step.tx.envelopes.lowest_index(contact.id)
+    missing = step.tx.skipped.missing(contact.id, contact.peer_floor, MAX_GAPS + 1)
+    total = state.receive_index if len(missing) <= MAX_GAPS else missing[MAX_GAPS]
+    return Received(lowest if lowest is not None else state.send_index, total, missing[:MAX_GAPS])
+
+
+def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]]:
+    """Encoded items, and the rows that they carry, in the order in which they came to wait; receipts share one item."""
+    room = ITEM_ROOM_BYTES - RECEIVED_ITEM_BYTES
+    encoded: list[bytes] = []
+    carried: list[OutgoingItem] = []
+    receipts: list[OutgoingItem] = []
+    for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
+        if item.kind is ItemKind.RECEIPT:
+            need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
+            if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
+                room -= need
+                receipts.append(item)
+            continue
+        if len(encoded) >= MAX_ITEM_ARRAY - 2:
+            break
+        one = _encode(step, contact, item)
+        if one is None:
+            step.tx.items.remove(item.id)
+            continue
+        if len(one) > room:
+            continue
+        room -= len(one)
+        encoded.append(one)
+        carried.append(item)
+    if receipts:
+        names = [item.message_id for item in receipts if item.message_id is not None]
+        encoded.append(encode_item(Receipt(names)))
+    return encoded, carried + receipts
+
+
+def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
+    """The item's bytes as they are now; None where there is nothing left to say."""
+    if item.kind is ItemKind.FRAGMENT:
+        assert item.message_id is not None
+        message = step.tx.messages.by_id(contact.id, item.message_id)
+        if message is None:
+            return None
+        content = content_of(message)
+        chunk = cut_fragment(content, item.index)
+        return encode_item(Fragment(item.message_id, item.index, fragment_count(content), chunk))
+    if item.kind is ItemKind.ROUTES:
+        usable = announced(step.tx.queues.find(contact=contact.id))
+        if not usable:
+            return None
+        return encode_item(NewRoutes(contact.own_routes_version, [as_route(queue) for queue in usable]))
+    profile = step.tx.profile.get(1)
+    return encode_item(Profile(profile.name, 0)) if profile is not None else None
+
+
+def content_of(message: Message) -> bytes:
+    """A message's content, the same bytes each time."""
+    parents = [MessageId(message.parents[at : at + 16]) for at in range(0, len(message.parents), 16)]
+    return encode_content(Text(message.message_id, parents, Minute(message.minute), message.text))
+
+
+def _arrived(step: Step, row: SealedEnvelope) -> None:
+    """The contact has this envelope: its automatic items are done, its fragments wait for the receipt only."""
+    for item in step.tx.items.find(sealed=row.id):
+        if item.kind is ItemKind.FRAGMENT:
+            step.tx.items.save(replace(item, arrived=True))
+        else:
+            step.tx.items.remove(item.id)
+    step.tx.envelopes.remove(row.id)

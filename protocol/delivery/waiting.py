@@ -1,0 +1,149 @@
+"""Requests of the person that are answered later: an invitation that relays must hold first, a claim to be won.
+
+Volatile: after a restart nobody waits for these answers; the rows go on by themselves.
+"""
+
+from msgspec import Struct
+
+from protocol.delivery import inviting, joining
+from protocol.delivery.hosts import Hosts
+from protocol.effects import Answer
+from protocol.errors import WorldError
+from protocol.keys import RelayKey
+from protocol.mailbox import InvitationState, QueueState
+from protocol.operations import ContactMade, Invited
+from protocol.step import Step
+
+_SOON_SECONDS = 2.0
+
+
+class _Invite(Struct):
+    request: int
+    deadline: float
+    soon: float | None = None
+    """Once one relay confirmed, the others get until then."""
+
+
+class _Accept(Struct):
+    request: int
+    deadline: float
+    position: int = 0
+    reasons: list[str] = []
+
+
+class Waiting:
+    """Who waits for what."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        self._invites: dict[int, _Invite] = {}
+        self._accepts: dict[int, _Accept] = {}
+
+    def invite(self, step: Step, request: int, invitation: int) -> None:
+        """Answer once the invitation stands at its relays, or at one of them and a moment has passed."""
+        deadline = step.now.service + step.timing.dial_seconds
+        self._invites[invitation] = _Invite(request, deadline)
+        step.wake_at(deadline)
+
+    def queue_created(self, step: Step, invitation: int) -> None:
+        """One more relay holds a queue of this invitation."""
+        waiting = self._invites.get(invitation)
+        if waiting is None:
+            return
+        made = step.tx.queues.find(invitation=invitation)
+        if all(queue.state is QueueState.READY for queue in made):
+            self._answer_invite(step, invitation, waiting)
+        elif any(queue.state is QueueState.READY and not queue.direct for queue in made) and waiting.soon is None:
+            waiting.soon = step.now.service + _SOON_SECONDS
+            step.wake_at(waiting.soon)
+
+    def accept(self, step: Step, request: int, number: int) -> None:
+        """Answer once the claim is won or lost."""
+        former = self._accepts.pop(number, None)
+        if former is not None:
+            step.effects.append(Answer(former.request, WorldError("The same invitation is being accepted elsewhere.")))
+        deadline = step.now.service + 3 * step.timing.dial_seconds
+        self._accepts[number] = _Accept(request, deadline)
+        step.wake_at(deadline)
+
+    def go_on(self, step: Step) -> None:
+        """A host connected: claims that waited for it leave."""
+        joining.go_on(step, self._hosts, {number: waiting.position for number, waiting in self._accepts.items()})
+
+    def unreachable(self, step: Step, relay: RelayKey, reason: str) -> None:
+        """Claims that stand at this host go on with the next."""
+        for number, waiting in list(self._accepts.items()):
+            if joining.waits_for(step, number, waiting.position, relay):
+                waiting.reasons = [*waiting.reasons, reason]
+                self._next(step, number, waiting)
+
+    def refused(self, step: Step, reference: int) -> None:
+        """The relay does not give the invitation to this node: somebody else may have it, or its disk is gone."""
+        number, _ = divmod(reference, 4)
+        waiting = self._accepts.get(number)
+        if waiting is None:
+            joining.give_up(step, number)
+            return
+        waiting.reasons = [*waiting.reasons, ""]
+        self._next(step, number, waiting)
+
+    def joined(self, step: Step, joined: joining.Joined | None) -> None:
+        """A claim was won; the handshake is on its way, or the invitation was unusable."""
+        waiting = self._accepts.pop(joined.joining, None) if joined is not None else None
+        if waiting is not None and joined is not None:
+            result = ContactMade(joined.contact) if joined.contact is not None else joined.error
+            step.effects.append(Answer(waiting.request, result))
+
+    def time_passed(self, step: Step) -> None:
+        """Whoever waited too long is told."""
+        for invitation, invite in list(self._invites.items()):
+            if (invite.soon is not None and invite.soon <= step.now.service) or invite.deadline <= step.now.service:
+                self._answer_invite(step, invitation, invite)
+            else:
+                step.wake_at(invite.soon or invite.deadline)
+        for number, accept in list(self._accepts.items()):
+            if accept.deadline <= step.now.service:
+                del self._accepts[number]
+                reasons = ", ".join(reason for reason in accept.reasons if reason) or "no answer"
+                step.effects.append(
+                    Answer(
+                        accept.request,
+                        WorldError(
+                            f"The invitation's relays cannot be reached now ({reasons}); it will be tried again."
+                        ),
+                    )
+                )
+            else:
+                step.wake_at(accept.deadline)
+        self.go_on(step)
+
+    def _next(self, step: Step, number: int, waiting: _Accept) -> None:
+        position = joining.next_candidate(step, self._hosts, number, waiting.position)
+        if position is not None:
+            waiting.position = position
+            return
+        if all(reason == "" for reason in waiting.reasons):
+            joining.give_up(step, number)
+            del self._accepts[number]
+            step.effects.append(Answer(waiting.request, joining.refusal()))
+        else:
+            waiting.position = 0
+
+    def _answer_invite(self, step: Step, number: int, waiting: _Invite) -> None:
+        del self._invites[number]
+        invitation = step.tx.invitations.get(number)
+        made = step.tx.queues.find(invitation=number)
+        if invitation is None or not any(queue.state is QueueState.READY for queue in made):
+            inviting.cancel(step, self._hosts, number, InvitationState.CANCELLED)
+            step.effects.append(
+                Answer(
+                    waiting.request,
+                    WorldError(
+                        "None of your relays can be reached now, so no invitation was made. "
+                        "Try again later, or see 'kassiber doctor'."
+                    ),
+                )
+            )
+            return
+        link, file, ready = inviting.describe(step, invitation)
+        step.effects.append(Answer(waiting.request, Invited(number, link, file, invitation.expires * 60.0, ready)))

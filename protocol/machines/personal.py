@@ -1,0 +1,422 @@
+"""The personal machine: one person's contacts, queues and conversations (Spec 6).
+
+A dispatch table over the subjects of `protocol.delivery` and `protocol.conversation`. What is volatile is rebuilt when
+hosts reconnect: after a batch that could not be stored, every session is closed and opened again.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from protocol.conversation import timeline
+from protocol.crypto.suite import Suite
+from protocol.delivery import contacts, inbox, inviting, joining, outbox, queues, routes
+from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
+from protocol.delivery.items import queue_content, queue_receipt
+from protocol.delivery.waiting import Waiting
+from protocol.effects import Answer, Disconnect, Effect, HangUp
+from protocol.entropy import Entropy
+from protocol.envelope.envelope import parse_envelope
+from protocol.envelope.items import Fragment, Item, NewRoutes, Receipt, Received
+from protocol.envelope.items import Profile as ProfileItem
+from protocol.errors import Code, PeerError, WorldError
+from protocol.events import (
+    Closed,
+    Event,
+    Failed,
+    Now,
+    Opened,
+    Requested,
+    Started,
+    TimePassed,
+    Unreachable,
+    Woken,
+)
+from protocol.events import Received as FrameReceived
+from protocol.limits import DELIVERY_WINDOW, MAX_HELD_BEFORE_HANDSHAKE, MAX_IN_FLIGHT_DEPOSITS
+from protocol.mailbox import Contact, InvitationState, MessageState, PersonalTransaction, QueueState, RouteState
+from protocol.operations import (
+    Accept,
+    CancelInvitation,
+    Carried,
+    Configure,
+    Invite,
+    MarkSeen,
+    Queued,
+    RemoveContact,
+    SendText,
+    SetContact,
+    SetName,
+)
+from protocol.step import Step
+from protocol.timing import Timing
+from protocol.wire.commands import (
+    Accepted,
+    Ack,
+    Claimed,
+    Delivery,
+    Done,
+    Ended,
+    Marker,
+    MarkerKind,
+    Refused,
+    Subscribed,
+)
+
+_HOUSEKEEPING_SECONDS = 3_600.0
+
+
+class Personal:
+    """The machine; `suite`, `entropy` and `timing` are all that it knows of the outside."""
+
+    def __init__(self, suite: Suite, entropy: Entropy, timing: Timing) -> None:
+        self._suite = suite
+        self._entropy = entropy
+        self._timing = timing
+        self._hosts = Hosts()
+        self._waiting = Waiting(self._hosts)
+        self._wake = math.inf
+        self._next_housekeeping = 0.0
+
+    @property
+    def next_wake(self) -> float | None:
+        """Service seconds of the next TimePassed."""
+        return None if self._wake == math.inf else self._wake
+
+    def handle(self, event: Event, tx: PersonalTransaction, now: Now) -> Sequence[Effect]:
+        """One event, one step."""
+        step = Step(tx, now, self._suite, self._entropy, self._timing, self._wake_at)
+        _EVENTS[type(event)](self, step, event)
+        return step.effects
+
+    def connected_hosts(self) -> dict[bytes, bool]:
+        """Which hosts have a session now; for display."""
+        return {bytes(relay): host.session is not None for relay, host in self._hosts.hosts.items()}
+
+    def _wake_at(self, service: float) -> None:
+        self._wake = min(self._wake, service)
+
+    # Time and connections
+
+    def _started(self, step: Step, _event: Started) -> None:
+        self._next_housekeeping = step.now.service
+        queues.want_hosts(step, self._hosts)
+        self._upkeep(step)
+
+    def _time_passed(self, step: Step, _event: TimePassed) -> None:
+        self._upkeep(step)
+
+    def _upkeep(self, step: Step) -> None:
+        """Everything that waits for a time looks whether it has come, and asks for the next."""
+        self._wake = math.inf
+        if self._next_housekeeping <= step.now.service:
+            self._next_housekeeping = step.now.service + _HOUSEKEEPING_SECONDS
+            self._housekeeping(step)
+        step.wake_at(self._next_housekeeping)
+        queues.want_hosts(step, self._hosts)
+        self._hosts.hang_up_on_the_silent(step)
+        self._waiting.time_passed(step)
+        timeline.show_overdue(step)
+        touched = outbox.reroute(step, self._hosts)
+        for session in self._hosts.open_sessions():
+            outbox.deposit_again(step, session)
+        due = step.tx.items.next_due(step.now.service)
+        if due is not None:
+            step.wake_at(due)
+        self._pump_all(step, touched)
+
+    def _housekeeping(self, step: Step) -> None:
+        forget_before = step.now.service - self._timing.forget_days * queues.DAY_SECONDS
+        step.tx.forget(forget_before)
+        queues.retire_due(step, self._hosts)
+        inviting.expire_due(step, self._hosts)
+        for contact in outbox.renew(step):
+            outbox.pump(step, self._hosts, contact)
+
+    def _pump_all(self, step: Step, more: set[int]) -> None:
+        for contact in dict.fromkeys([*step.tx.items.due_contacts(step.now.service), *sorted(more)]):
+            outbox.pump(step, self._hosts, contact)
+
+    def _opened(self, step: Step, event: Opened) -> None:
+        if event.relay is None:
+            raise PeerError(Code.REFUSED, "a personal machine has only connections that it dialled")
+        session = self._hosts.opened(step, event.connection, event.relay, event.handshake_hash)
+        for queue in step.tx.queues.find(relay=event.relay):
+            queues.attend(step, session, queue)
+        for route in step.tx.routes.find(relay=event.relay):
+            if route.state is RouteState.UNCLAIMED and route.retry_at <= step.now.service:
+                routes.claim(step, session, route)
+        outbox.deposit_again(step, session)
+        self._waiting.go_on(step)
+        self._pump_all(step, outbox.reroute(step, self._hosts))
+
+    def _closed(self, step: Step, event: Closed) -> None:
+        self._hosts.closed(step, event.connection)
+
+    def _unreachable(self, step: Step, event: Unreachable) -> None:
+        self._hosts.unreachable(step, event.relay)
+        self._waiting.unreachable(step, event.relay, event.reason)
+        self._pump_all(step, set())
+
+    def _woken(self, _step: Step, _event: Woken) -> None:
+        """Queues of a relay; nothing here has any."""
+
+    def _failed(self, step: Step, event: Failed) -> None:
+        """Nothing of the batch happened: say so to the person, and start anew with every host."""
+        what = event.event
+        if isinstance(what, Requested):
+            text = "The disk is full: nothing was changed. Free some space and try again."
+            step.effects.append(
+                Answer(
+                    what.request,
+                    WorldError(text if event.full else "The mailbox could not be written; nothing was changed."),
+                )
+            )
+        if isinstance(what, Unreachable):
+            self._hosts.hosts.pop(what.relay, None)
+        for session in self._hosts.open_sessions():
+            step.effects.append(Disconnect(session.connection, Code.INTERNAL))
+        if isinstance(what, Closed):
+            session_or_none = self._hosts.sessions.pop(what.connection, None)
+            if session_or_none is not None:
+                self._hosts.hosts.pop(session_or_none.relay, None)
+        step.wake_at(step.now.service + self._timing.redial_first_seconds)
+
+    # What hosts answer
+
+    def _received(self, step: Step, event: FrameReceived) -> None:
+        session = self._hosts.sessions.get(event.connection)
+        if session is None:
+            return
+        for command in event.commands:
+            _REPLIES[type(command)](self, step, session, command)
+
+    def _done(self, step: Step, session: HostSession, reply: Done) -> None:
+        pending = self._answered(session, reply.request)
+        self._hosts.answered_well(session.connection)
+        if pending.ask is Ask.CREATE:
+            queue = queues.created(step, session, pending.row)
+            if queue is not None and queue.invitation is not None:
+                self._waiting.queue_created(step, queue.invitation)
+            if queue is not None and queue.contact is not None:
+                outbox.pump(step, self._hosts, queue.contact)
+        elif pending.ask is Ask.DROP:
+            queues.dropped(step, pending.row)
+        elif pending.ask is Ask.SETTLE:
+            settled = step.tx.queues.get(pending.row)
+            if settled is not None:
+                step.tx.queues.save(replace(settled, sealed=None))
+
+    def _claimed(self, step: Step, session: HostSession, reply: Claimed) -> None:
+        pending = self._answered(session, reply.request)
+        if pending.ask is Ask.CLAIM:
+            route = routes.claimed(step, pending.row)
+            if route is not None:
+                outbox.deposit_again(step, session)
+                outbox.pump(step, self._hosts, route.contact)
+        elif pending.ask is Ask.JOIN:
+            self._waiting.joined(step, joining.claimed(step, self._hosts, pending.row, reply))
+            outbox.deposit_again(step, session)
+
+    def _subscribed(self, _step: Step, session: HostSession, reply: Subscribed) -> None:
+        self._answered(session, reply.request)
+
+    def _accepted(self, step: Step, session: HostSession, reply: Accepted) -> None:
+        was_full = session.in_flight >= MAX_IN_FLIGHT_DEPOSITS
+        pending = self._answered(session, reply.request)
+        contact, relayed = outbox.accepted(step, pending.row, reply)
+        timeline.advance(step, contact, relayed, MessageState.RELAYED)
+        if session.backlog and session.in_flight < MAX_IN_FLIGHT_DEPOSITS // 2:
+            outbox.deposit_again(step, session)
+        if was_full:
+            self._pump_all(step, set())
+        elif contact:
+            outbox.pump(step, self._hosts, contact)
+
+    def _refused(self, step: Step, session: HostSession, reply: Refused) -> None:
+        pending = self._answered(session, reply.request)
+        contact = 0
+        if pending.ask in (Ask.CREATE, Ask.PROVE_QUEUE, Ask.SUBSCRIBE):
+            queues.refused(step, self._hosts, session, pending.row, reply.code)
+        elif pending.ask is Ask.DROP:
+            queues.dropped(step, pending.row)
+        elif pending.ask is Ask.CLAIM:
+            contact = outbox.claim_refused(step, pending.row, reply.code)
+        elif pending.ask is Ask.JOIN:
+            self._waiting.refused(step, pending.row)
+        elif pending.ask is Ask.DEPOSIT:
+            contact = outbox.deposit_refused(step, self._hosts, session, pending.row, reply.code)
+        if contact:
+            outbox.pump(step, self._hosts, contact)
+
+    def _answered(self, session: HostSession, request: Any) -> Pending:
+        pending = session.answered(request)
+        if pending is None:
+            raise PeerError(Code.MALFORMED, "an answer to nothing")
+        return pending
+
+    # What queues bring
+
+    def _marker(self, step: Step, session: HostSession, entry: Marker) -> None:
+        queue_id = session.subscriptions.get(entry.subscription)
+        queue = step.tx.queues.get(queue_id) if queue_id is not None else None
+        if queue is not None and entry.marker is MarkerKind.CLAIMED and entry.key is not None:
+            inviting.check_claim(step, self._hosts, queue, entry.key, entry.minute)
+        step.send(session.connection, Ack(entry.subscription, entry.sequence))
+
+    def _ended(self, _step: Step, session: HostSession, entry: Ended) -> None:
+        session.subscriptions.pop(entry.subscription, None)
+
+    def _delivery(self, step: Step, session: HostSession, entry: Delivery) -> None:
+        """One envelope: committed with all that it brings, then acknowledged."""
+        queue_id = session.subscriptions.get(entry.subscription)
+        queue = step.tx.queues.get(queue_id) if queue_id is not None else None
+        if queue is None or queue.state is QueueState.DROPPING:
+            return
+        envelope = parse_envelope(entry.envelope)
+        if envelope.send_id != queue.send_id:
+            raise PeerError(Code.MALFORMED, "an envelope of another queue")
+        if queue.contact is None:
+            contact = inviting.receive_handshake(step, self._hosts, queue, envelope)
+            if contact is None:
+                if self._hold(session, queue.id):
+                    return
+            else:
+                self._listen_again(step, queue.id)
+                outbox.pump(step, self._hosts, contact.id)
+        else:
+            self._open(step, queue.contact, envelope)
+        step.send(session.connection, Ack(entry.subscription, entry.sequence))
+
+    def _hold(self, session: HostSession, queue: int) -> bool:
+        """Leave an envelope at the relay until the handshake comes; after enough of them, drop."""
+        held = session.held.get(queue, 0)
+        session.held[queue] = held + 1
+        return held < min(MAX_HELD_BEFORE_HANDSHAKE, DELIVERY_WINDOW - 1)
+
+    def _listen_again(self, step: Step, queue_id: int) -> None:
+        """The handshake came: have what was held on any of the contact's queues delivered once more."""
+        contact = step.tx.queues.get(queue_id)
+        for queue in step.tx.queues.find(contact=contact.contact if contact is not None else None):
+            host = self._hosts.hosts.get(queue.relay)
+            if host is not None and host.session is not None and host.session.held.get(queue.id):
+                queues.subscribe(step, host.session, queue)
+
+    def _open(self, step: Step, contact_id: int, envelope: Any) -> None:
+        contact = step.tx.contacts.get(contact_id)
+        if contact is None:
+            return
+        was = contact.state
+        outcome = inbox.open_envelope(step, contact, envelope)
+        for item in outcome.items:
+            fresh = step.tx.contacts.get(contact_id)
+            assert fresh is not None
+            self._item(step, fresh, item)
+        if outcome.fate is inbox.Fate.OPENED:
+            now = step.tx.contacts.get(contact_id)
+            if now is not None and now.state is not was:
+                contacts.changed(step, contact_id)
+            outbox.pump(step, self._hosts, contact_id)
+
+    def _item(self, step: Step, contact: Contact, item: Item) -> None:
+        match item:
+            case Received():
+                outbox.take_received(step, contact, item)
+            case Fragment():
+                self._fragment(step, contact, item)
+            case Receipt():
+                for message_id in timeline.advance(step, contact.id, item.message_ids, MessageState.DELIVERED):
+                    outbox.delivered(step, contact.id, message_id)
+            case NewRoutes():
+                routes.learn(step, contact, item.version, item.routes, outbox.supersede_route)
+            case ProfileItem():
+                contacts.learn_name(step, contact, item.name)
+            case _:
+                """`senders` outside a handshake says nothing."""
+
+    def _fragment(self, step: Step, contact: Contact, item: Fragment) -> None:
+        try:
+            content = inbox.take_fragment(step, contact, item)
+        except PeerError:
+            return
+        if content is not None:
+            timeline.add_received(step, contact, content)
+            queue_receipt(step, contact.id, content.message_id)
+
+    # What the person asks
+
+    def _requested(self, step: Step, event: Requested) -> None:
+        _OPERATIONS[type(event.operation)](self, step, event.request, event.operation)
+
+    def _send_text(self, step: Step, request: int, operation: SendText) -> None:
+        timeline.check_text(operation.text)
+        contact = contacts.writable(step, operation.contact)
+        message, change = timeline.add_own(step, contact, operation.text)
+        queue_content(step, contact.id, message.message_id, outbox.content_of(message))
+        outbox.pump(step, self._hosts, contact.id)
+        step.effects.append(Answer(request, Queued(message.message_id, change)))
+
+    def _invite(self, step: Step, request: int, operation: Invite) -> None:
+        number = inviting.make_invitation(step, self._hosts, operation.lifetime_minutes, operation.name)
+        self._waiting.invite(step, request, number)
+
+    def _accept(self, step: Step, request: int, operation: Accept) -> None:
+        number = joining.begin(step, self._hosts, operation.link, operation.file, operation.name)
+        self._waiting.accept(step, request, number)
+
+    def _carry(self, step: Step, request: int, operation: Any) -> None:
+        """Operations that are done when they are stored."""
+        match operation:
+            case Configure():
+                removed = contacts.configure(step, self._hosts, operation)
+                step.effects += [HangUp(relay) for relay in removed]
+            case SetName():
+                contacts.set_own_name(step, operation.name)
+                self._pump_all(step, set())
+            case CancelInvitation():
+                inviting.cancel(step, self._hosts, operation.invitation, InvitationState.CANCELLED)
+            case SetContact():
+                contacts.set_contact(step, operation)
+            case RemoveContact():
+                contacts.remove(step, self._hosts, operation.contact)
+            case MarkSeen():
+                contacts.mark_seen(step, operation)
+        step.effects.append(Answer(request, Carried()))
+
+
+_EVENTS: dict[type, Callable[[Personal, Step, Any], None]] = {
+    Started: Personal._started,
+    TimePassed: Personal._time_passed,
+    Opened: Personal._opened,
+    Closed: Personal._closed,
+    Unreachable: Personal._unreachable,
+    FrameReceived: Personal._received,
+    Requested: Personal._requested,
+    Woken: Personal._woken,
+    Failed: Personal._failed,
+}
+
+_REPLIES: dict[type, Callable[[Personal, Step, HostSession, Any], None]] = {
+    Done: Personal._done,
+    Claimed: Personal._claimed,
+    Subscribed: Personal._subscribed,
+    Accepted: Personal._accepted,
+    Refused: Personal._refused,
+    Delivery: Personal._delivery,
+    Marker: Personal._marker,
+    Ended: Personal._ended,
+}
+
+_OPERATIONS: dict[type, Callable[[Personal, Step, int, Any], None]] = {
+    SendText: Personal._send_text,
+    Invite: Personal._invite,
+    Accept: Personal._accept,
+    Configure: Personal._carry,
+    SetName: Personal._carry,
+    CancelInvitation: Personal._carry,
+    SetContact: Personal._carry,
+    RemoveContact: Personal._carry,
+    MarkSeen: Personal._carry,
+}

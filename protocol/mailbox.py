@@ -1,0 +1,412 @@
+"""What the personal machine keeps: one record type a subject, and the store interface to them (Spec 6 §2).
+
+Every table has the same few operations; those with a question of their own say so. Rows come back in the order of
+their key.
+"""
+
+from enum import IntEnum
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from protocol.keys import (
+    ClaimSeed,
+    DhPrivate,
+    Identity,
+    InvitationSecret,
+    KemSeed,
+    MessageId,
+    Minute,
+    ReceiveId,
+    RelayKey,
+    SenderKey,
+    SendId,
+    SigningKey,
+)
+from protocol.store import Transaction
+
+R = TypeVar("R", bound=Struct)
+
+
+class OwnRelay(Struct, array_like=True, frozen=True):
+    """One host of this node's own queues: a relay, or (`direct`) the relay inside this node."""
+
+    host: str
+    relay: RelayKey
+    direct: bool
+
+
+class Profile(Struct, frozen=True):
+    """The one row about this node's person. Key: id, always 1."""
+
+    id: int
+    signing: SigningKey
+    dh: DhPrivate
+    identity: Identity
+    name: str
+    relays: bytes
+    """msgpack array of OwnRelay, direct first."""
+
+
+class QueueState(IntEnum):
+    """Of an own queue: asked for, confirmed by its relay, no longer announced, to be dropped."""
+
+    CREATING = 1
+    READY = 2
+    RETIRING = 3
+    DROPPING = 4
+
+
+class OwnQueue(Struct, frozen=True):
+    """A queue on which this node receives from one contact, or from whoever accepts one invitation. Key: id."""
+
+    id: int
+    contact: int | None
+    invitation: int | None
+    position: int
+    host: str
+    relay: RelayKey
+    direct: bool
+    key: SigningKey
+    receive_id: ReceiveId
+    send_id: SendId
+    claim_seed: ClaimSeed
+    state: QueueState
+    sealed: bytes | None
+    """The invitation for the relay to keep; nil once settled."""
+    claimed_by: SenderKey | None
+    drop_at: float | None
+
+
+class InvitationState(IntEnum):
+    """What became of an invitation."""
+
+    OPEN = 1
+    CLAIMED = 2
+    USED = 3
+    EXPIRED = 4
+    CANCELLED = 5
+
+
+class OwnInvitation(Struct, frozen=True):
+    """An invitation that this node made; its private keys are gone once it is used. Key: id."""
+
+    id: int
+    state: InvitationState
+    secret: InvitationSecret | None
+    dh: DhPrivate | None
+    kem: KemSeed | None
+    encoded: bytes
+    created: float
+    expires: Minute
+    claimed_minute: Minute | None
+    name: str | None
+
+
+class Joining(Struct, frozen=True):
+    """An invitation being accepted: its keys are saved before the first claim leaves. Key: id."""
+
+    id: int
+    secret: InvitationSecret
+    encoded: bytes | None
+    """The invitation itself, where it came as a file."""
+    name: str | None
+    candidates: bytes
+    """msgpack array of [host, relay, direct, id to claim 16, claim seed, own signing key], in the order of asking."""
+
+
+class ContactState(IntEnum):
+    """WAITING for the inviter's first reply; ACTIVE; REFUSED (the invitation went to somebody else); CLOSED by them."""
+
+    WAITING = 1
+    ACTIVE = 2
+    REFUSED = 3
+    CLOSED = 4
+
+
+class Contact(Struct, frozen=True):
+    """Another identity with which a session exists. Key: id."""
+
+    id: int
+    name: str
+    name_given: bool
+    """The person chose the name here; what the contact calls itself does not change it."""
+    identity: Identity
+    state: ContactState
+    inviter: bool
+    """This node made the invitation."""
+    verified: bool
+    reset: bytes
+    discovery: bytes
+    own_routes_version: int
+    peer_routes_version: int
+    peer_floor: int
+    """Below this index nothing more comes from the contact, so nothing is reported missing."""
+    peer_total: int
+    """The contact has reported on this node's envelopes up to here."""
+    seen_change: int
+    """Up to this change its person has looked."""
+    height: int
+    """The highest in the conversation."""
+    last_own: MessageId | None
+
+
+class Session(Struct, frozen=True):
+    """A contact's ratchet, encoded. Key: contact."""
+
+    contact: int
+    ratchet: bytes
+
+
+class RouteState(IntEnum):
+    """Of a contact's queue: its sender key not yet fixed, fixed, or refused by its relay."""
+
+    UNCLAIMED = 1
+    CLAIMED = 2
+    REFUSED = 3
+
+
+class PeerRoute(Struct, frozen=True):
+    """A queue at which a contact receives from this node. Key: id."""
+
+    id: int
+    contact: int
+    position: int
+    host: str
+    relay: RelayKey
+    direct: bool
+    send_id: SendId
+    claim_seed: ClaimSeed
+    key: SigningKey
+    state: RouteState
+    retry_at: float
+    failures: int
+    refused_since: float | None
+
+
+class ItemKind(IntEnum):
+    """What waits to be sent to a contact."""
+
+    FRAGMENT = 1
+    RECEIPT = 2
+    ROUTES = 3
+    PROFILE = 4
+
+
+class OutgoingItem(Struct, frozen=True):
+    """One item for a contact, until it has arrived (a fragment: until its message is delivered). Key: id."""
+
+    id: int
+    contact: int
+    kind: ItemKind
+    message_id: MessageId | None
+    index: int
+    due: float
+    sealed: int | None
+    """The sealed envelope that carries it now; nil where it waits."""
+    stored: bool
+    """A relay's custody receipt for it was verified, once."""
+    arrived: bool
+
+
+class SealedEnvelope(Struct, frozen=True):
+    """An envelope made for one route. Kept until the contact says that it arrived, or it is superseded. Key: id."""
+
+    id: int
+    contact: int
+    route: int
+    index: int
+    envelope: bytes
+    digest: bytes
+    stored_minute: Minute | None
+    stored_at: float | None
+    """Service seconds of the verified custody; nil while the deposit is not answered."""
+
+
+class MessageState(IntEnum):
+    """QUEUED, RELAYED, DELIVERED for own messages, in this order and never back; RECEIVED for the contact's."""
+
+    QUEUED = 1
+    RELAYED = 2
+    DELIVERED = 3
+    RECEIVED = 4
+
+
+class Message(Struct, frozen=True):
+    """One content of a conversation. Key: id."""
+
+    id: int
+    contact: int
+    message_id: MessageId
+    mine: bool
+    text: str
+    parents: bytes
+    """The ids, 16 bytes each."""
+    minute: Minute
+    height: int
+    state: MessageState
+    change: int | None
+    """Under this number the timeline shows it; nil while it waits for a parent."""
+    show_at: float | None
+    missing_parent: bool
+    resent: int
+
+
+class Head(Struct, frozen=True):
+    """A message that no shown message names as parent. Key: contact, message_id."""
+
+    contact: int
+    message_id: MessageId
+    mine: bool
+
+
+class Partial(Struct, frozen=True):
+    """A fragment of a content that is not whole yet. Key: contact, message_id, index."""
+
+    contact: int
+    message_id: MessageId
+    index: int
+    count: int
+    chunk: bytes
+    at: float
+
+
+class Skipped(Struct, frozen=True):
+    """The key of an envelope that has not come yet. Key: contact, turn, number."""
+
+    contact: int
+    turn: int
+    number: int
+    index: int
+    key: bytes
+    at: float
+
+
+class Seen(Struct, frozen=True):
+    """The digest, cut to 16 bytes, of an opened envelope: a duplicate or a fork? Key: contact, turn, number."""
+
+    contact: int
+    turn: int
+    number: int
+    digest: bytes
+    at: float
+
+
+class HostTrouble(Struct, frozen=True):
+    """A host that cannot be reached since `since` (service seconds). Key: relay."""
+
+    relay: RelayKey
+    since: float
+
+
+class ChangeKind(IntEnum):
+    """What a change number stands for."""
+
+    MESSAGE = 1
+    STATE = 2
+    CONTACT = 3
+    INVITATION = 4
+
+
+class Change(Struct, frozen=True):
+    """One row of what happened, for readers with a cursor. Key: number."""
+
+    number: int
+    kind: ChangeKind
+    row: int
+    """The message, contact or invitation."""
+    state: int
+
+
+class Table(Protocol[R]):
+    """A set of records."""
+
+    def get(self, *key: object) -> R | None: ...
+    def add(self, record: R) -> int:
+        """Insert a record whose key is one integer, under the next number (its own key field is ignored)."""
+
+    def save(self, record: R) -> None:
+        """Insert, or replace what has the same key."""
+
+    def remove(self, *key: object) -> None: ...
+    def remove_where(self, **equal: object) -> None: ...
+    def find(self, limit: int | None = None, **equal: object) -> list[R]: ...
+    def count(self, **equal: object) -> int: ...
+
+
+class OutgoingItems(Table[OutgoingItem], Protocol):
+    """Items that wait (`sealed` nil, not arrived) have a due time."""
+
+    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]: ...
+    def is_due(self, contact: int, service: float) -> bool: ...
+    def due_contacts(self, service: float) -> list[int]:
+        """Contacts with something waiting whose time has come."""
+
+    def next_due(self, after: float) -> float | None: ...
+    def all_stored(self, contact: int, message_id: MessageId) -> bool: ...
+
+
+class SealedEnvelopes(Table[SealedEnvelope], Protocol):
+    """Envelopes under way."""
+
+    def lowest_index(self, contact: int) -> int | None: ...
+    def unstored(self, route: int) -> list[SealedEnvelope]: ...
+    def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]: ...
+
+
+class Messages(Table[Message], Protocol):
+    """Conversations."""
+
+    def by_id(self, contact: int, message_id: MessageId) -> Message | None: ...
+    def hidden(self, contact: int) -> list[Message]:
+        """Those that wait for a parent."""
+
+    def next_show(self) -> float | None: ...
+    def overdue(self, service: float) -> list[Message]: ...
+
+
+class SkippedKeys(Table[Skipped], Protocol):
+    """Keys of what has not come."""
+
+    def missing(self, contact: int, floor: int, limit: int) -> list[int]:
+        """The lowest indexes at or above `floor`."""
+
+
+class PersonalTransaction(Transaction, Protocol):
+    """All subjects of the mailbox."""
+
+    @property
+    def profile(self) -> Table[Profile]: ...
+    @property
+    def queues(self) -> Table[OwnQueue]: ...
+    @property
+    def invitations(self) -> Table[OwnInvitation]: ...
+    @property
+    def joining(self) -> Table[Joining]: ...
+    @property
+    def contacts(self) -> Table[Contact]: ...
+    @property
+    def sessions(self) -> Table[Session]: ...
+    @property
+    def routes(self) -> Table[PeerRoute]: ...
+    @property
+    def items(self) -> OutgoingItems: ...
+    @property
+    def envelopes(self) -> SealedEnvelopes: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def heads(self) -> Table[Head]: ...
+    @property
+    def partials(self) -> Table[Partial]: ...
+    @property
+    def skipped(self) -> SkippedKeys: ...
+    @property
+    def seen(self) -> Table[Seen]: ...
+    @property
+    def troubles(self) -> Table[HostTrouble]: ...
+    @property
+    def changes(self) -> Table[Change]: ...
+
+    def forget(self, before: float) -> None:
+        """Remove skipped keys, digests and partial contents from before this service time."""
