@@ -1,0 +1,244 @@
+"""What a person's node keeps (Spec 6 §2), in one encrypted SQLite file (SQLCipher, raw key).
+
+Deleted pages are overwritten (`secure_delete`), and the write-ahead log is cut back at each close.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.table import SqlTable
+from node.store.transaction import SqlTransaction
+from protocol.keys import MessageId
+from protocol.mailbox import (
+    Change,
+    Contact,
+    Head,
+    HostTrouble,
+    Joining,
+    Message,
+    OutgoingItem,
+    OwnInvitation,
+    OwnQueue,
+    Partial,
+    PeerRoute,
+    Profile,
+    SealedEnvelope,
+    Seen,
+    Session,
+    Skipped,
+)
+
+SCHEMA = Schema(
+    name="mailbox",
+    application_id=0x4B53_424D,  # "KSBM"
+    steps=(
+        (
+            CLOCK_TABLE,
+            """CREATE TABLE profile (id INTEGER PRIMARY KEY, signing BLOB NOT NULL, dh BLOB NOT NULL,
+                identity BLOB NOT NULL, name TEXT NOT NULL, relays BLOB NOT NULL)""",
+            """CREATE TABLE queues (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER, invitation INTEGER,
+                position INTEGER NOT NULL, host TEXT NOT NULL, relay BLOB NOT NULL, direct INTEGER NOT NULL,
+                key BLOB NOT NULL, receive_id BLOB NOT NULL, send_id BLOB NOT NULL, claim_seed BLOB NOT NULL,
+                state INTEGER NOT NULL, sealed BLOB, claimed_by BLOB, drop_at REAL)""",
+            "CREATE INDEX queues_contact ON queues (contact)",
+            "CREATE INDEX queues_invitation ON queues (invitation)",
+            "CREATE INDEX queues_relay ON queues (relay)",
+            """CREATE TABLE invitations (id INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL, secret BLOB,
+                dh BLOB, kem BLOB, encoded BLOB NOT NULL, created REAL NOT NULL, expires INTEGER NOT NULL,
+                claimed_minute INTEGER, name TEXT)""",
+            """CREATE TABLE joining (id INTEGER PRIMARY KEY AUTOINCREMENT, secret BLOB NOT NULL, encoded BLOB,
+                name TEXT, candidates BLOB NOT NULL)""",
+            """CREATE TABLE contacts (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
+                name_given INTEGER NOT NULL, identity BLOB NOT NULL, state INTEGER NOT NULL, inviter INTEGER NOT NULL,
+                verified INTEGER NOT NULL, reset BLOB NOT NULL, discovery BLOB NOT NULL,
+                own_routes_version INTEGER NOT NULL, peer_routes_version INTEGER NOT NULL,
+                peer_floor INTEGER NOT NULL, peer_total INTEGER NOT NULL, seen_change INTEGER NOT NULL,
+                height INTEGER NOT NULL, last_own BLOB)""",
+            "CREATE TABLE sessions (contact INTEGER PRIMARY KEY, ratchet BLOB NOT NULL)",
+            """CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
+                position INTEGER NOT NULL, host TEXT NOT NULL, relay BLOB NOT NULL, direct INTEGER NOT NULL,
+                send_id BLOB NOT NULL, claim_seed BLOB NOT NULL, key BLOB NOT NULL, state INTEGER NOT NULL,
+                retry_at REAL NOT NULL, failures INTEGER NOT NULL, refused_since REAL)""",
+            "CREATE INDEX routes_contact ON routes (contact)",
+            "CREATE INDEX routes_relay ON routes (relay)",
+            """CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
+                kind INTEGER NOT NULL, message_id BLOB, "index" INTEGER NOT NULL, due REAL NOT NULL, sealed INTEGER,
+                stored INTEGER NOT NULL, arrived INTEGER NOT NULL)""",
+            "CREATE INDEX items_contact ON items (contact, message_id)",
+            "CREATE INDEX items_sealed ON items (sealed) WHERE sealed IS NOT NULL",
+            "CREATE INDEX items_waiting ON items (contact, due) WHERE sealed IS NULL AND arrived = 0",
+            """CREATE TABLE envelopes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
+                route INTEGER NOT NULL, "index" INTEGER NOT NULL, envelope BLOB NOT NULL, digest BLOB NOT NULL,
+                stored_minute INTEGER, stored_at REAL)""",
+            'CREATE INDEX envelopes_contact ON envelopes (contact, "index")',
+            "CREATE INDEX envelopes_route ON envelopes (route)",
+            "CREATE INDEX envelopes_stored ON envelopes (stored_at) WHERE stored_at IS NOT NULL",
+            """CREATE TABLE messages (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
+                message_id BLOB NOT NULL, mine INTEGER NOT NULL, text TEXT NOT NULL, parents BLOB NOT NULL,
+                minute INTEGER NOT NULL, height INTEGER NOT NULL, state INTEGER NOT NULL, change INTEGER,
+                show_at REAL, missing_parent INTEGER NOT NULL, resent INTEGER NOT NULL)""",
+            "CREATE UNIQUE INDEX messages_name ON messages (contact, message_id)",
+            "CREATE INDEX messages_change ON messages (contact, change)",
+            "CREATE INDEX messages_order ON messages (contact, height)",
+            "CREATE INDEX messages_hidden ON messages (contact) WHERE change IS NULL",
+            "CREATE INDEX messages_show ON messages (show_at) WHERE show_at IS NOT NULL",
+            """CREATE TABLE heads (contact INTEGER NOT NULL, message_id BLOB NOT NULL, mine INTEGER NOT NULL,
+                PRIMARY KEY (contact, message_id)) WITHOUT ROWID""",
+            """CREATE TABLE partials (contact INTEGER NOT NULL, message_id BLOB NOT NULL, "index" INTEGER NOT NULL,
+                count INTEGER NOT NULL, chunk BLOB NOT NULL, at REAL NOT NULL,
+                PRIMARY KEY (contact, message_id, "index"))""",
+            """CREATE TABLE skipped (contact INTEGER NOT NULL, turn INTEGER NOT NULL, number INTEGER NOT NULL,
+                "index" INTEGER NOT NULL, key BLOB NOT NULL, at REAL NOT NULL,
+                PRIMARY KEY (contact, turn, number)) WITHOUT ROWID""",
+            """CREATE TABLE seen (contact INTEGER NOT NULL, turn INTEGER NOT NULL, number INTEGER NOT NULL,
+                digest BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (contact, turn, number)) WITHOUT ROWID""",
+            "CREATE INDEX seen_at ON seen (at)",
+            "CREATE TABLE troubles (relay BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID",
+            """CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,
+                row INTEGER NOT NULL, state INTEGER NOT NULL)""",
+        ),
+    ),
+    secure_delete="ON",
+)
+
+_WAITING = "sealed IS NULL AND arrived = 0"
+
+
+class SqlOutgoingItems(SqlTable[OutgoingItem]):
+    """Spec 6 §4."""
+
+    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]:
+        """In the order in which they came to wait."""
+        statement = f"{self.select} WHERE contact = ? AND {_WAITING} ORDER BY id LIMIT ?"
+        return self.read_all(statement, (contact, limit))
+
+    def is_due(self, contact: int, service: float) -> bool:
+        """Whether something must be sent now."""
+        statement = f"SELECT 1 FROM items WHERE contact = ? AND due <= ? AND {_WAITING} LIMIT 1"
+        return self.connection.execute(statement, (contact, service)).fetchone() is not None
+
+    def due_contacts(self, service: float) -> list[int]:
+        """In the order of their numbers."""
+        statement = f"SELECT DISTINCT contact FROM items WHERE due <= ? AND {_WAITING} ORDER BY contact"
+        return [row[0] for row in self.connection.execute(statement, (service,))]
+
+    def next_due(self, after: float) -> float | None:
+        """The earliest time after `after` at which something must be sent."""
+        statement = f"SELECT min(due) FROM items WHERE due > ? AND {_WAITING}"
+        found: float | None = self.connection.execute(statement, (after,)).fetchone()[0]
+        return found
+
+    def all_stored(self, contact: int, message_id: MessageId) -> bool:
+        """Whether every fragment of a message has been in a relay's custody."""
+        statement = "SELECT 1 FROM items WHERE contact = ? AND message_id = ? AND kind = 1 AND stored = 0 LIMIT 1"
+        return self.connection.execute(statement, (contact, message_id)).fetchone() is None
+
+
+class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
+    """Spec 6 §4."""
+
+    def lowest_index(self, contact: int) -> int | None:
+        """Of those that are under way."""
+        statement = 'SELECT min("index") FROM envelopes WHERE contact = ?'
+        found: int | None = self.connection.execute(statement, (contact,)).fetchone()[0]
+        return found
+
+    def unstored(self, route: int) -> list[SealedEnvelope]:
+        """Deposits that nobody answered, oldest first."""
+        return self.read_all(f"{self.select} WHERE route = ? AND stored_at IS NULL ORDER BY id", (route,))
+
+    def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]:
+        """Custody older than this, oldest first."""
+        return self.read_all(f"{self.select} WHERE stored_at < ? ORDER BY stored_at LIMIT ?", (service, limit))
+
+
+class SqlMessages(SqlTable[Message]):
+    """Spec 6 §6."""
+
+    def by_id(self, contact: int, message_id: MessageId) -> Message | None:
+        """The message of this name."""
+        found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", (contact, message_id))
+        return found[0] if found else None
+
+    def hidden(self, contact: int) -> list[Message]:
+        """In the order in which they came."""
+        return self.read_all(f"{self.select} WHERE contact = ? AND change IS NULL ORDER BY id", (contact,))
+
+    def next_show(self) -> float | None:
+        """When the next hidden one is shown all the same."""
+        found: float | None = self.connection.execute(
+            "SELECT min(show_at) FROM messages WHERE show_at IS NOT NULL"
+        ).fetchone()[0]
+        return found
+
+    def overdue(self, service: float) -> list[Message]:
+        """In the order in which they came."""
+        return self.read_all(f"{self.select} WHERE show_at <= ? ORDER BY id", (service,))
+
+
+class SqlSkippedKeys(SqlTable[Skipped]):
+    """Spec 4 §5."""
+
+    def missing(self, contact: int, floor: int, limit: int) -> list[int]:
+        """In ascending order."""
+        statement = 'SELECT "index" FROM skipped WHERE contact = ? AND "index" >= ? ORDER BY "index" LIMIT ?'
+        return [row[0] for row in self.connection.execute(statement, (contact, floor, limit))]
+
+
+class MailboxTransaction(SqlTransaction):
+    """`protocol.mailbox.PersonalTransaction` on SQLite."""
+
+    def __init__(self, connection: sqlite3.Connection, writes: bool = True) -> None:
+        super().__init__(connection, writes)
+        self.profile = SqlTable(connection, "profile", Profile, ("id",))
+        self.queues = SqlTable(connection, "queues", OwnQueue, ("id",))
+        self.invitations = SqlTable(connection, "invitations", OwnInvitation, ("id",))
+        self.joining = SqlTable(connection, "joining", Joining, ("id",))
+        self.contacts = SqlTable(connection, "contacts", Contact, ("id",))
+        self.sessions = SqlTable(connection, "sessions", Session, ("contact",))
+        self.routes = SqlTable(connection, "routes", PeerRoute, ("id",))
+        self.items = SqlOutgoingItems(connection, "items", OutgoingItem, ("id",))
+        self.envelopes = SqlSealedEnvelopes(connection, "envelopes", SealedEnvelope, ("id",))
+        self.messages = SqlMessages(connection, "messages", Message, ("id",))
+        self.heads = SqlTable(connection, "heads", Head, ("contact", "message_id"))
+        self.partials = SqlTable(connection, "partials", Partial, ("contact", "message_id", "index"))
+        self.skipped = SqlSkippedKeys(connection, "skipped", Skipped, ("contact", "turn", "number"))
+        self.seen = SqlTable(connection, "seen", Seen, ("contact", "turn", "number"))
+        self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay",))
+        self.changes = SqlTable(connection, "changes", Change, ("number",))
+
+    def forget(self, before: float) -> None:
+        """Skipped keys, digests and partial contents from before this service time."""
+        for table in ("skipped", "seen", "partials"):
+            self.connection.execute(f"DELETE FROM {table} WHERE at < ?", (before,))
+
+
+class MailboxStore:
+    """Owned by one thread. Raises as `node.store.database.open_database` does."""
+
+    def __init__(self, path: Path, key: bytes | None) -> None:
+        self.connection = open_database(path, SCHEMA, key)
+        self._writing = MailboxTransaction(self.connection)
+        self._reading = MailboxTransaction(self.connection, writes=False)
+
+    def transaction(self) -> MailboxTransaction:
+        """For a step that may write."""
+        return self._writing
+
+    def read(self) -> MailboxTransaction:
+        """For a step that only reads."""
+        return self._reading
+
+    def service_offset(self) -> float:
+        """Where the service clock goes on."""
+        return service_offset(self.connection)
+
+    def save_service(self, service: float) -> None:
+        """Never goes back."""
+        save_service(self.connection, service)
+
+    def close(self) -> None:
+        """With the write-ahead log emptied."""
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.connection.close()

@@ -1,0 +1,109 @@
+"""A table of records: one row a struct, one column a field (`protocol.mailbox.Table`)."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from msgspec import Struct
+
+R = TypeVar("R", bound=Struct)
+
+
+class SqlTable(Generic[R]):
+    """`key`: the columns that name a row; rows come back in their order. Not thread-safe, as its connection is not."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, record: type[R], key: Sequence[str]) -> None:
+        self.connection = connection
+        self.name = name
+        self.columns = record.__struct_fields__
+        self._record = record
+        self._conversions = _conversions(record)
+        self._key = tuple(key)
+        self.select = f"SELECT {', '.join(_quoted(self.columns))} FROM {name}"
+        self._order = f" ORDER BY {', '.join(_quoted(self._key))}"
+        self._get = f"{self.select} WHERE {_all_equal(self._key)}"
+        marks = ", ".join("?" for _ in self.columns)
+        self._save = f"INSERT OR REPLACE INTO {name} ({', '.join(_quoted(self.columns))}) VALUES ({marks})"
+        rest = [column for column in self.columns if column != self._key[0]]
+        self._add = f"INSERT INTO {name} ({', '.join(_quoted(rest))}) VALUES ({', '.join('?' for _ in rest)})"
+        self._add_columns = tuple(rest)
+        self._remove = f"DELETE FROM {name} WHERE {_all_equal(self._key)}"
+
+    def get(self, *key: object) -> R | None:
+        """The row of this key."""
+        row = self.connection.execute(self._get, key).fetchone()
+        return self.read(row) if row is not None else None
+
+    def add(self, record: R) -> int:
+        """Insert under the next number, which is never used twice."""
+        values = [getattr(record, column) for column in self._add_columns]
+        number = self.connection.execute(self._add, values).lastrowid
+        assert number is not None
+        return number
+
+    def save(self, record: R) -> None:
+        """Insert or replace."""
+        self.connection.execute(self._save, [getattr(record, column) for column in self.columns])
+
+    def remove(self, *key: object) -> None:
+        """Nothing where it is not there."""
+        self.connection.execute(self._remove, key)
+
+    def remove_where(self, **equal: object) -> None:
+        """Every row that has these values."""
+        where, values = _where(equal)
+        self.connection.execute(f"DELETE FROM {self.name}{where}", values)
+
+    def find(self, limit: int | None = None, **equal: object) -> list[R]:
+        """Rows that have these values."""
+        where, values = _where(equal)
+        cut = "" if limit is None else f" LIMIT {limit}"
+        return self.read_all(f"{self.select}{where}{self._order}{cut}", values)
+
+    def count(self, **equal: object) -> int:
+        """How many rows have these values."""
+        where, values = _where(equal)
+        return int(self.connection.execute(f"SELECT count(*) FROM {self.name}{where}", values).fetchone()[0])
+
+    def read(self, row: Sequence[Any]) -> R:
+        """The record of a row of `select`."""
+        if not self._conversions:
+            return self._record(*row)
+        values = list(row)
+        for at, convert in self._conversions:
+            if values[at] is not None:
+                values[at] = convert(values[at])
+        return self._record(*values)
+
+    def read_all(self, statement: str, values: Sequence[object] = ()) -> list[R]:
+        """The records of a statement that begins with `select`."""
+        return [self.read(row) for row in self.connection.execute(statement, values)]
+
+
+def _where(equal: dict[str, object]) -> tuple[str, list[object]]:
+    if not equal:
+        return "", []
+    parts = [f'"{column}" IS NULL' if value is None else f'"{column}" = ?' for column, value in equal.items()]
+    return f" WHERE {' AND '.join(parts)}", [value for value in equal.values() if value is not None]
+
+
+def _all_equal(columns: Sequence[str]) -> str:
+    return " AND ".join(f'"{column}" = ?' for column in columns)
+
+
+def _quoted(columns: Sequence[str]) -> list[str]:
+    return [f'"{column}"' for column in columns]
+
+
+def _conversions(record: type[Struct]) -> list[tuple[int, Callable[[int], object]]]:
+    """SQLite knows integers only: which fields become enumerations or truth values again."""
+    hints = get_type_hints(record)
+    found: list[tuple[int, Callable[[int], object]]] = []
+    for at, column in enumerate(record.__struct_fields__):
+        hint = hints[column]
+        if hint is bool:
+            found.append((at, bool))
+        elif isinstance(hint, type) and issubclass(hint, IntEnum):
+            found.append((at, hint))
+    return found
