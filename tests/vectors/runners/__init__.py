@@ -1,0 +1,1 @@
+"""What each kind of vector has `protocol` do. A runner gives what the file expects, or raises."""

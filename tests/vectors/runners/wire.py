@@ -1,0 +1,63 @@
+"""Commands and frames."""
+
+from typing import Any
+
+import msgspec
+
+from protocol.wire import commands
+from protocol.wire.codec import Decoder, encode
+from protocol.wire.frames import capacity, decode_frame, encode_frame
+from tests.vectors.runners.given import Given, Result
+from tests.vectors.scenario import to_hex
+
+DECODERS: dict[str, Decoder[list[Any]]] = {
+    "relay": Decoder(list[commands.ToRelay]),
+    "node": Decoder(list[commands.OnWireToNode]),
+}
+
+
+def plain(value: Any) -> Any:
+    """A struct as a vector writes it: names, integers, hexadecimal."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, bytes):
+        return to_hex(value)
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def command(given: Given) -> Result:
+    """Decodes to the fields, and encodes again."""
+    shape = getattr(commands, given.text("name").capitalize())
+    fields = {}
+    for field in msgspec.structs.fields(shape):
+        value = given.values["fields"][field.name]
+        if isinstance(value, dict):
+            inner = Given(value)
+            value = commands.Link(inner.raw("link_id"), inner.number("lifetime_minutes"), inner.raw("sealed"))  # type: ignore[arg-type]
+        fields[field.name] = given.inner("fields").raw(field.name) if isinstance(value, str) else value
+    encoded = encode(shape(**fields))
+    decoded = DECODERS[given.text("to")].decode(b"\x91" + encoded)[0]
+    assert type(decoded) is shape
+    assert plain(decoded) == given.values["fields"]
+    return {"encoded": encoded}
+
+
+def frame(given: Given) -> Result:
+    """Commands to a frame and back."""
+    decoder = DECODERS[given.text("to")]
+    encoded = given.raws("commands")
+    values = [decoder.decode(b"\x91" + one)[0] for one in encoded]
+    plaintext = encode_frame(values)
+    assert decode_frame(plaintext, decoder) == values
+    slots = next(slots for slots in (1, 2, 4, 8) if capacity(slots) + 2 == len(plaintext))
+    return {"slots": slots, "plaintext": plaintext}
+
+
+def frame_read(given: Given) -> Result:
+    """The commands of a frame."""
+    return {"commands": plain(decode_frame(given.raw("plaintext"), DECODERS[given.text("to")]))}
+
+
+RUNNERS = {"command": command, "frame": frame, "frame_read": frame_read}

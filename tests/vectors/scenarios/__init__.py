@@ -1,0 +1,1 @@
+"""What the vectors are about, subject by subject; made from `tests.vectors.independent` alone."""
