@@ -1,0 +1,190 @@
+"""Reads a mailbox for the API (`node.store.rows.Reader`): a read-only connection of its own, never the writer's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import msgpack
+
+from node.store.database import open_reader
+from node.store.mailbox import SCHEMA
+from node.store.rows import (
+    Change,
+    ContactChange,
+    ContactRow,
+    InvitationChange,
+    InvitationRow,
+    MessageChange,
+    MessageRow,
+    StateChange,
+)
+from protocol.keys import Identity
+from protocol.mailbox import ChangeKind, ContactState, InvitationState, MessageState, OwnRelay
+from protocol.session.identity import safety_number
+
+_relays = msgpack.Decoder(tuple[OwnRelay, ...])
+_CONTACT_STATES: dict[int, Any] = {state.value: state.name.lower() for state in ContactState}
+_MESSAGE_STATES: dict[int, Any] = {state.value: state.name.lower() for state in MessageState}
+_INVITATION_STATES: dict[int, Any] = {state.value: state.name.lower() for state in InvitationState}
+
+_CONTACTS = """
+    SELECT c.id, c.name, c.state, c.verified, c.identity,
+        (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = c.id),
+        (SELECT count(*) FROM messages m WHERE m.contact = c.id AND m.change > c.seen_change AND m.mine = 0),
+        EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1)
+    FROM contacts c"""
+_MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""
+_INVITATIONS = "SELECT id, state, created, expires, claimed_minute, name FROM invitations"
+
+
+class MailboxReader:
+    """Used by one thread at a time."""
+
+    def __init__(self, path: Path, key: bytes | None) -> None:
+        self._connection = open_reader(path, SCHEMA, key)
+
+    def close(self) -> None:
+        """Done with it."""
+        self._connection.close()
+
+    def name(self) -> str | None:
+        """What contacts are told that this node's person is called."""
+        row = self._connection.execute("SELECT name FROM profile").fetchone()
+        return None if row is None else str(row[0])
+
+    def relays(self) -> Sequence[tuple[str, bytes]]:
+        """The node's own relays in order: host and key; without its own direct route."""
+        return [(relay.host, bytes(relay.relay)) for relay in self._own_relays() if not relay.direct]
+
+    def _own_relays(self) -> tuple[OwnRelay, ...]:
+        row = self._connection.execute("SELECT relays FROM profile").fetchone()
+        return () if row is None else _relays.decode(row[0])
+
+    def contacts(self) -> Sequence[ContactRow]:
+        """In the order in which they were made."""
+        own = self._identity()
+        return [_contact(row, own) for row in self._connection.execute(f"{_CONTACTS} ORDER BY c.id")]
+
+    def invitations(self) -> Sequence[InvitationRow]:
+        """Newest first."""
+        return [_invitation(row) for row in self._connection.execute(f"{_INVITATIONS} ORDER BY id DESC")]
+
+    def messages(self, contact: int | None, after: int, limit: int) -> Sequence[MessageRow]:
+        """Rows with a change number above `after`, in its order."""
+        if contact is None:
+            found = self._connection.execute(f"{_MESSAGES} WHERE change > ? ORDER BY change LIMIT ?", (after, limit))
+        else:
+            found = self._connection.execute(
+                f"{_MESSAGES} WHERE contact = ? AND change > ? ORDER BY change LIMIT ?", (contact, after, limit)
+            )
+        return [_message(row) for row in found]
+
+    def latest(self, contact: int, limit: int) -> Sequence[MessageRow]:
+        """The end of a conversation as both ends order it (Spec 6 §6), oldest first."""
+        found = self._connection.execute(
+            f"""{_MESSAGES} WHERE contact = ?1 AND change IS NOT NULL
+                ORDER BY height DESC,
+                    mine = (SELECT inviter FROM contacts WHERE id = ?1),
+                    message_id DESC LIMIT ?2""",
+            (contact, limit),
+        ).fetchall()
+        return [_message(row) for row in reversed(found)]
+
+    def changes(self, after: int, limit: int) -> Sequence[Change]:
+        """All changes above `after`, in order; what was removed since is left out."""
+        own = self._identity()
+        while True:
+            rows = self._connection.execute(
+                "SELECT number, kind, row, state FROM changes WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
+            ).fetchall()
+            found = [self._change(number, kind, row, state, own) for number, kind, row, state in rows]
+            kept = [change for change in found if change is not None]
+            if kept or not rows:
+                return kept
+            after = rows[-1][0]
+
+    def last_change(self) -> int:
+        """0 in a new mailbox."""
+        row = self._connection.execute("SELECT max(number) FROM changes").fetchone()
+        return int(row[0] or 0)
+
+    def waiting(self) -> int:
+        """Messages that no relay has custody of, and handshakes that nobody answered."""
+        queued = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()[0]
+        unstored = self._connection.execute(
+            'SELECT count(*) FROM envelopes WHERE "index" = 0 AND stored_at IS NULL'
+        ).fetchone()[0]
+        return int(queued) + int(unstored)
+
+    def _identity(self) -> Identity:
+        row = self._connection.execute("SELECT identity FROM profile").fetchone()
+        return Identity(row[0] if row else bytes(64))
+
+    def _change(self, number: int, kind: int, row: int, state: int, own: Identity) -> Change | None:
+        if kind == ChangeKind.MESSAGE:
+            found = self._connection.execute(f"{_MESSAGES} WHERE id = ?", (row,)).fetchone()
+            if found is None:
+                return None
+            message = _message(found)
+            return MessageChange(**{name: getattr(message, name) for name in MessageRow.__struct_fields__})
+        if kind == ChangeKind.STATE:
+            found = self._connection.execute(
+                "SELECT contact, message_id, resent FROM messages WHERE id = ?", (row,)
+            ).fetchone()
+            if found is None:
+                return None
+            return StateChange(number, found[0], found[1].hex(), _MESSAGE_STATES[state], found[2])
+        if kind == ChangeKind.CONTACT:
+            found = self._connection.execute(f"{_CONTACTS} WHERE c.id = ?", (row,)).fetchone()
+            if found is None:
+                return None
+            contact = _contact(found, own)
+            values = {name: getattr(contact, name) for name in ContactRow.__struct_fields__}
+            return ContactChange(change=number, **values)
+        found = self._connection.execute(f"{_INVITATIONS} WHERE id = ?", (row,)).fetchone()
+        if found is None:
+            return None
+        invitation = _invitation(found)
+        values = {name: getattr(invitation, name) for name in InvitationRow.__struct_fields__}
+        return InvitationChange(change=number, **values)
+
+
+def _contact(row: Sequence[Any], own: Identity) -> ContactRow:
+    number, name, state, verified, identity, last, unread, direct = row
+    return ContactRow(
+        contact=number,
+        name=name,
+        state=_CONTACT_STATES[state],
+        verified=bool(verified),
+        safety_number=safety_number(own, Identity(identity)),
+        last_change=last,
+        unread=unread,
+        direct=bool(direct),
+    )
+
+
+def _message(row: Sequence[Any]) -> MessageRow:
+    change, contact, message_id, mine, text, minute, state, resent, missing = row
+    return MessageRow(
+        change=change,
+        contact=contact,
+        message_id=message_id.hex(),
+        mine=bool(mine),
+        text=text,
+        at=minute * 60.0,
+        state=_MESSAGE_STATES[state],
+        again=resent,
+        missing_parent=bool(missing),
+    )
+
+
+def _invitation(row: Sequence[Any]) -> InvitationRow:
+    number, state, created, expires, claimed, name = row
+    return InvitationRow(
+        invitation=number,
+        state=_INVITATION_STATES[state],
+        created=created,
+        expires=expires * 60.0,
+        claimed_at=claimed,
+        name=name,
+    )
