@@ -23,6 +23,7 @@ class Suite(Protocol):
     def dh_public(self, private: DhPrivate) -> DhPublic: ...
     def dh(self, private: DhPrivate, public: DhPublic) -> bytes: ...
     def kem_public(self, seed: KemSeed) -> KemPublic: ...
+    def kem_check(self, public: KemPublic) -> None: ...
     def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]: ...
     def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes: ...
     def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes: ...
@@ -60,12 +61,16 @@ class RealSuite:
         """The 1,184-byte encapsulation key of a seed (FIPS 203 §7.1)."""
         return _kem_pair(seed)[1]
 
+    def kem_check(self, public: KemPublic) -> None:
+        """Raises PeerError BAD_KEY for a key that cannot be encapsulated to (FIPS 203 §7.2).
+
+        A key is checked when it comes: found out only when it is used, it would fail our own sending.
+        """
+        _kem_public_key(public)
+
     def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]:
         """Shared secret 32 and ciphertext 1,088, with OpenSSL's own randomness. Raises PeerError BAD_KEY."""
-        try:
-            secret, ciphertext = mlkem.MLKEM768PublicKey.from_public_bytes(public).encapsulate()
-        except ValueError:
-            raise PeerError(Code.BAD_KEY, "an ML-KEM-768 key that does not decode") from None
+        secret, ciphertext = _kem_public_key(public).encapsulate()
         return secret, KemCiphertext(ciphertext)
 
     def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes:
@@ -123,6 +128,15 @@ def _kem_pair(seed: KemSeed) -> tuple[mlkem.MLKEM768PrivateKey, KemPublic]:
     """Expanding a seed costs 120 µs; a pure function of it, so caching is safe at every rollback."""
     private = mlkem.MLKEM768PrivateKey.from_seed_bytes(seed)
     return private, KemPublic(private.public_key().public_bytes_raw())
+
+
+@lru_cache(maxsize=256)
+def _kem_public_key(public: KemPublic) -> mlkem.MLKEM768PublicKey:
+    """Decoding a key costs 26 µs, once for checking it and for using it."""
+    try:
+        return mlkem.MLKEM768PublicKey.from_public_bytes(public)
+    except ValueError:
+        raise PeerError(Code.BAD_KEY, "an ML-KEM-768 key that does not decode") from None
 
 
 def sha256(*parts: bytes) -> bytes:

@@ -9,7 +9,7 @@ _INTERESTING = bytes((0x00, 0x01, 0x7F, 0x80, 0x90, 0x9F, 0xC0, 0xC1, 0xC4, 0xC6
 def mutants(seeds: Sequence[bytes], longest: int, random: Random) -> Iterator[bytes]:
     """Without end: one to four changes to one of the seeds, at most `longest` bytes."""
     while True:
-        mutant = bytearray(random.choice(seeds))
+        mutant = bytearray(random.choice(seeds or (b"",)))
         for _ in range(random.randint(1, 4)):
             _change(mutant, seeds, random)
         yield bytes(mutant[:longest])
@@ -31,5 +31,5 @@ def _change(mutant: bytearray, seeds: Sequence[bytes], random: Random) -> None:
         case 4:
             mutant[at:at] = mutant[at : at + length]
         case _:
-            other = random.choice(seeds)
+            other = random.choice(seeds or (b"",))
             mutant[at:] = other[random.randrange(len(other) + 1) :]

@@ -7,11 +7,33 @@ accepts: from these, mutation reaches the depths that no random byte does.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from protocol.envelope.envelope import parse_envelope, seal_envelope
+from protocol.envelope.items import (
+    Fragment,
+    Item,
+    NewRoutes,
+    Profile,
+    Receipt,
+    Received,
+    Sender,
+    Senders,
+    encode_item,
+    pad_items,
+    unpad_items,
+)
 from protocol.errors import CallerError, PeerError
+from protocol.keys import MessageId, SenderKey, SendId
+from protocol.limits import PAYLOAD_BYTES
+from protocol.link.offers import check_choice, choose, offer
+from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
+from protocol.wire.addresses import Host, format_address, parse_address
 from protocol.wire.codec import Decoder, encode
 from protocol.wire.commands import OnWireToNode, ToRelay
 from protocol.wire.frames import MAX_COMMAND_BYTES, decode_frame, encode_frame
+from tests.fuzz import hostile
 from tests.fuzz.samples import TO_NODE, TO_RELAY
+
+FRAME_BYTES = MAX_COMMAND_BYTES + 2
 
 _to_relay: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
 _to_node: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
@@ -38,8 +60,44 @@ def _reencodes(decoder: Decoder[list[ToRelay]] | Decoder[list[OnWireToNode]], da
     assert encode(decoder.decode(data)) == data, "two encodings of one value"
 
 
+def _text(parse: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda data: parse(data.decode("utf-8", "surrogateescape"))
+
+
+_host = Host("wss", "relay.example", 4_040)
+_route = decode_invitation(hostile.INVITATION).routes[0]
+_items: list[Item] = [
+    Received(3, 9, [4, 7]),
+    Fragment(MessageId(bytes(16)), 0, 1, b"hello"),
+    Receipt([MessageId(bytes(16))]),
+    NewRoutes(2, [_route]),
+    Profile("Alice", 0),
+    Senders([Sender(SendId(bytes(16)), SenderKey(bytes(32)))]),
+]
+_link = format_link(((_host, hostile.RELAY), (_host, hostile.RELAY)), hostile.SECRET)
+_file = format_file(hostile.SECRET, hostile.INVITATION)
+
 TARGETS = {
     "commands-to-relay": Target(lambda data: _reencodes(_to_relay, data), [encode([command]) for command in TO_RELAY]),
     "commands-to-node": Target(lambda data: _reencodes(_to_node, data), [encode([command]) for command in TO_NODE]),
-    "frame": Target(lambda data: decode_frame(data, _to_relay), [encode_frame(TO_RELAY[:4])], MAX_COMMAND_BYTES + 2),
+    "frame": Target(lambda data: decode_frame(data, _to_relay), [encode_frame(TO_RELAY[:4])], FRAME_BYTES),
+    "link-at-relay": Target(hostile.HostileNode().send, [encode_frame(TO_RELAY)], FRAME_BYTES),
+    "link-at-node": Target(hostile.HostileRelay().send, [encode_frame([TO_NODE[0], TO_NODE[7]])], FRAME_BYTES),
+    "version-offer": Target(choose, [offer()]),
+    "version-choice": Target(check_choice, [choose(offer())]),
+    "envelope": Target(
+        parse_envelope, [seal_envelope(hostile.SUITE, hostile.RELAY_KEY, SendId(bytes(16)), hostile.BODY)[0]]
+    ),
+    "items": Target(unpad_items, [pad_items([encode_item(item)], PAYLOAD_BYTES) for item in _items]),
+    "invitation": Target(decode_invitation, [hostile.INVITATION]),
+    "sealed-invitation": Target(
+        hostile.sealed_invitation, [len(hostile.INVITATION).to_bytes(2, "big") + hostile.INVITATION]
+    ),
+    "invitation-file": Target(parse_file, [_file]),
+    "link": Target(_text(parse_link), [_link.encode()], 400),
+    "relay-address": Target(_text(parse_address), [format_address(_host, hostile.RELAY).encode()], 400),
+    "handshake": Target(hostile.handshake_body, [hostile.HANDSHAKE]),
+    "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
+    "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
+    "ratchet-kem-key": Target(hostile.ratchet_kem_key, [hostile.CONTACT_KEM], 1_184),
 }

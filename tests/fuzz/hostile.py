@@ -1,0 +1,157 @@
+"""Contacts, relays and nodes that hold the right keys and mean harm: fuzzing reaches behind what they seal.
+
+Each function takes fuzzed bytes where the protocol has a plaintext, seals them as the protocol would, and hands them to
+the victim.
+"""
+
+from random import Random
+
+from protocol.crypto.noise import Initiator, Responder, relay_dh_private, relay_dh_public
+from protocol.crypto.suite import RealSuite
+from protocol.envelope.envelope import seal_envelope
+from protocol.keys import ClaimSeed, DhPrivate, InvitationSecret, KemPublic, KemSeed, RelayKey, Request, SendId
+from protocol.limits import BODY_BYTES, FIRST_PAYLOAD_BYTES, INVITATION_PADDED_BYTES, PAYLOAD_BYTES, SALT_BYTES
+from protocol.link import offers
+from protocol.link.initiator import InitiatorLink
+from protocol.link.responder import ResponderLink
+from protocol.session import handshake, ratchet
+from protocol.session.identity import make_identity
+from protocol.session.invitation import Invitation, Route, decode_invitation, link_keys, open_invitation
+from protocol.timing import Timing
+from protocol.wire.codec import encode
+from protocol.wire.commands import Deposit
+from protocol.wire.frames import MAX_COMMAND_BYTES
+
+_HEADER_BYTES = 32 + 1_184 + 1_088 + 8
+_FRAME_BYTES = MAX_COMMAND_BYTES + 2
+_DEPOSITS = 64
+
+
+class Dice:
+    """Entropy of a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def secret(self, length: int) -> bytes:
+        return self._random.randbytes(length)
+
+    def uniform(self) -> float:
+        return self._random.random()
+
+
+def _fit(data: bytes, length: int) -> bytes:
+    return data[:length].ljust(length, b"\0")
+
+
+SUITE, DICE = RealSuite(), Dice(1)
+RELAY_KEY = SUITE.signing_key(bytes(32))
+RELAY = RelayKey(RELAY_KEY[32:])
+SECRET = InvitationSecret(bytes(32))
+
+# An inviter, and a joiner whose handshake it has opened and answered.
+_inviter, _joiner = make_identity(SUITE, DICE), make_identity(SUITE, DICE)
+_prekeys = handshake.Prekeys(DhPrivate(DICE.secret(32)), KemSeed(DICE.secret(64)))
+INVITATION = encode(
+    Invitation(
+        version=1,
+        identity=_inviter.identity,
+        prekey_dh=SUITE.dh_public(_prekeys.dh),
+        prekey_kem=SUITE.kem_public(_prekeys.kem),
+        routes=[Route("ws://relay.example:4040", RELAY, SendId(DICE.secret(16)), ClaimSeed(DICE.secret(32)), False)],
+        expiry=30_000_000,
+        restricted_to=None,
+    )
+)
+_psk = bytes(32)
+_joined, HANDSHAKE = handshake.join(
+    SUITE, DICE, _joiner, decode_invitation(INVITATION), INVITATION, _psk, bytes(FIRST_PAYLOAD_BYTES)
+)
+_victim = handshake.receive(SUITE, _inviter, _prekeys, INVITATION, _psk, HANDSHAKE)[0].ratchet
+_victim, _answer = ratchet.seal(SUITE, DICE, _victim, bytes(PAYLOAD_BYTES))
+_contact = ratchet.open_body(SUITE, _joined.ratchet, _answer, lambda turn, number: None).ratchet
+CONTACT_KEM = _contact.peer_kem
+BODY = ratchet.seal(SUITE, DICE, _contact, bytes(PAYLOAD_BYTES))[1]
+
+
+class _Liar(RealSuite):
+    """Gives out these bytes as its ML-KEM key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def kem_public(self, seed: KemSeed) -> KemPublic:
+        return KemPublic(self._key)
+
+
+def handshake_body(data: bytes) -> None:
+    """Any body as a handshake."""
+    handshake.receive(SUITE, _inviter, _prekeys, INVITATION, _psk, _fit(data, BODY_BYTES))
+
+
+def ratchet_body(data: bytes) -> None:
+    """Any body in a session."""
+    ratchet.open_body(SUITE, _victim, data, lambda turn, number: None)
+
+
+def ratchet_header(data: bytes) -> None:
+    """Any header, under the keys of the contact's current and next chain, before a payload that does not open."""
+    for key in (_contact.send_header_key, _contact.next_send_header_key):
+        salt = bytes(SALT_BYTES)
+        header = SUITE.seal(key, salt, _fit(data, _HEADER_BYTES), _contact.transcript)
+        ratchet_body(_fit(salt + header, BODY_BYTES))
+
+
+def ratchet_kem_key(data: bytes) -> None:
+    """Any ML-KEM key in a header that opens. What is accepted can be answered."""
+    body = ratchet.seal(_Liar(_fit(data, 1_184)), DICE, _contact, bytes(PAYLOAD_BYTES))[1]
+    opened = ratchet.open_body(SUITE, _victim, body, lambda turn, number: None)
+    try:
+        ratchet.seal(SUITE, DICE, opened.ratchet, bytes(PAYLOAD_BYTES))
+    except Exception as error:
+        raise AssertionError("what was accepted cannot be answered") from error
+
+
+def sealed_invitation(data: bytes) -> None:
+    """Any plaintext where a relay keeps an invitation: made by whoever made the link."""
+    keys, salt = link_keys(SUITE, SECRET, RELAY), bytes(SALT_BYTES)
+    padded = _fit(data, INVITATION_PADDED_BYTES)
+    sealed = salt + SUITE.seal(keys.key, salt, padded, RELAY + keys.link_id)
+    decode_invitation(open_invitation(SUITE, keys, RELAY, sealed))
+
+
+class HostileNode:
+    """Speaks Noise with a relay's link, and puts any bytes into frames."""
+
+    def __init__(self) -> None:
+        shaking = Initiator(SUITE, relay_dh_public(RELAY), DhPrivate(DICE.secret(32)), KemSeed(DICE.secret(64)))
+        self._victim = ResponderLink(SUITE, DICE, Timing(), RELAY_KEY, 0.0)
+        self._victim.receive(shaking.write(offers.offer()), 0.0)
+        answer = self._victim.transmit(0.0)
+        assert answer is not None
+        self._session = shaking.read(answer)[1]
+
+    def send(self, data: bytes) -> None:
+        """`data` is the plaintext of an 8-slot frame, cut or filled up with zeros."""
+        self._victim.receive(self._session.sending.encrypt(_fit(data, _FRAME_BYTES)), 0.0)
+
+
+class HostileRelay:
+    """Speaks Noise with a node's link that awaits answers to deposits 0 to 63, and puts any bytes into frames."""
+
+    def __init__(self) -> None:
+        self._victim = InitiatorLink(SUITE, DICE, Timing(), RELAY, 0.0)
+        shaking = Responder(SUITE, relay_dh_private(RELAY_KEY), DhPrivate(DICE.secret(32)))
+        first = self._victim.transmit(0.0)
+        assert first is not None
+        answer, self._session = shaking.write(offers.choose(shaking.read(first)))
+        self._victim.receive(answer, 0.0)
+        envelope = seal_envelope(SUITE, RELAY_KEY, SendId(bytes(16)), bytes(BODY_BYTES))[0]
+        for request in range(_DEPOSITS):
+            self._victim.queue(Deposit(Request(request), envelope))
+        while self._victim.transmit(0.0) is not None:
+            pass
+
+    def send(self, data: bytes) -> None:
+        """`data` is the plaintext of an 8-slot frame, cut or filled up with zeros."""
+        self._victim.receive(self._session.sending.encrypt(_fit(data, _FRAME_BYTES)), 0.0)
