@@ -10,6 +10,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A connection without a Noise session after this is closed."""
     keep_alive_seconds: float = 300.0
     """An idle link sends an empty frame about this often; silence for 2.5 times as long closes it."""
+    write_seconds: float = 60.0
+    """A peer that does not take a frame for this long is hung up on."""
     dial_seconds: float = 10.0
     direct_dial_seconds: float = 3.0
     """A direct route gets one dial of this length, then the relay is used."""

@@ -1,0 +1,188 @@
+"""The core's own loop: events in, one committed step, effects out (`protocol.machines.contract.Core`).
+
+One long-lived thread owns the machine and its store, so a slow disk never stalls a socket; while it commits, what
+arrives gathers, and the next step takes all of it into one commit. `InlineCore` runs the same in trio's thread, for
+simulation, where a virtual clock would run past a thread.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import trio
+
+from node.clock import ServiceClock
+from node.inbox import Inbox
+from protocol.effects import Effect
+from protocol.errors import DiskBrokenError, StoreError
+from protocol.events import Event, Received, Started, TimePassed
+from protocol.keys import Connection
+from protocol.machines.contract import Core
+from protocol.store import Store, Transaction
+
+TX_co = TypeVar("TX_co", bound=Transaction, covariant=True)
+
+log = logging.getLogger(__name__)
+
+SAVE_CLOCK_SECONDS = 60.0
+GATHER_CHECKPOINTS = 4
+"""How often inline steps let others run before taking a batch: with none, each frame costs a commit."""
+
+
+class DurableStore(Store[TX_co], Protocol[TX_co]):
+    """A store that also keeps the service clock."""
+
+    def service_offset(self) -> float: ...
+    def save_service(self, service: float) -> None: ...
+
+
+Perform: TypeAlias = Callable[[Sequence[Effect], dict[Connection, int]], None]
+"""What to do after a commit: the effects, and how many frames of each connection have been handled."""
+MakeCore: TypeAlias = Callable[[], AbstractContextManager[Core[Any]]]
+"""Opens the store and builds the machine, in the thread that will own both; leaving it closes the store.
+
+The store is a `DurableStore`."""
+
+
+class Stepper:
+    """Machine, store, clock and inbox; used by one thread."""
+
+    def __init__(self, core: Core[Any], monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
+        self._core = core
+        self._store: DurableStore[Any] = core.store  # type: ignore[assignment]  # as MakeCore promises
+        self._clock = ServiceClock(self._store.service_offset(), monotonic, wall)
+        self._saved = self._clock.now().service
+        self.inbox = Inbox()
+        self.inbox.put(Started())
+
+    def wait_seconds(self) -> float:
+        """How long nothing needs to be done if no event comes."""
+        if self.inbox:
+            return 0.0
+        service = self._clock.now().service
+        due = self._saved + SAVE_CLOCK_SECONDS
+        wake = self._core.machine.next_wake
+        if wake is not None:
+            due = min(due, wake)
+        return max(0.0, due - service)
+
+    def step(self) -> tuple[Sequence[Effect], dict[Connection, int]]:
+        """One batch, or nothing. Raises DiskBrokenError."""
+        now = self._clock.now()
+        batch = self.inbox.take()
+        wake = self._core.machine.next_wake
+        if wake is not None and wake <= now.service:
+            batch.append(TimePassed())
+        if now.service >= self._saved + SAVE_CLOCK_SECONDS:
+            self.save_clock()
+        if not batch:
+            return (), {}
+        handled = Counter(event.connection for event in batch if type(event) is Received)
+        return self._core.step(batch, now), handled
+
+    def save_clock(self) -> None:
+        """Now; on a full disk, some time later: the clock then loses what it would have gained."""
+        self._saved = self._clock.now().service
+        try:
+            self._store.save_service(self._saved)
+        except DiskBrokenError:
+            raise
+        except StoreError as error:
+            log.warning("the clock could not be saved: %s", error)
+
+
+class ThreadedCore:
+    """For a node or relay."""
+
+    def __init__(self, make: MakeCore, perform: Perform, wall: Callable[[], float]) -> None:
+        self._make = make
+        self._perform = perform
+        self._wall = wall
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        """From trio's thread."""
+        self._events.put(event)
+
+    def stop(self) -> None:
+        """After the step that runs now; events that still wait are dropped, as by a crash."""
+        self._events.put(None)
+
+    async def run(self, ready: trio.Event) -> None:
+        """Until `stop`, whatever is cancelled; `ready` once the store is open.
+
+        Raises what opening the store raises, and DiskBrokenError.
+        """
+        token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._run, token, ready, limiter=trio.CapacityLimiter(1))
+
+    def _run(self, token: trio.lowlevel.TrioToken, ready: trio.Event) -> None:
+        with self._make() as core:
+            stepper = Stepper(core, time.monotonic, self._wall)
+            token.run_sync_soon(ready.set)
+            while self._gather(stepper):
+                effects, handled = stepper.step()
+                if effects or handled:
+                    token.run_sync_soon(self._perform, effects, handled)
+            stepper.save_clock()
+
+    def _gather(self, stepper: Stepper) -> bool:
+        """Wait for something to do and take all that is there; False: stop."""
+        try:
+            seconds = stepper.wait_seconds()
+            event = self._events.get(timeout=seconds) if seconds else self._events.get_nowait()
+            while event is not None:
+                stepper.inbox.put(event)
+                event = self._events.get_nowait()
+        except Empty:
+            return True
+        return False
+
+
+class InlineCore:
+    """For simulation: the same steps in trio's own thread and time."""
+
+    def __init__(self, make: MakeCore, perform: Perform, wall: Callable[[], float]) -> None:
+        self._make = make
+        self._perform = perform
+        self._wall = wall
+        self._events: list[Event] = []
+        self._arrived = trio.Event()
+        self._stopping = False
+
+    def put(self, event: Event) -> None:
+        """From any task."""
+        self._events.append(event)
+        self._arrived.set()
+
+    def stop(self) -> None:
+        """After the step that runs now."""
+        self._stopping = True
+        self._arrived.set()
+
+    async def run(self, ready: trio.Event) -> None:
+        """Until `stop`."""
+        with trio.CancelScope(shield=True), self._make() as core:
+            stepper = Stepper(core, trio.current_time, self._wall)
+            ready.set()
+            while not self._stopping:
+                await self._gather(stepper)
+                effects, handled = stepper.step()
+                if effects or handled:
+                    self._perform(effects, handled)
+            stepper.save_clock()
+
+    async def _gather(self, stepper: Stepper) -> None:
+        with trio.move_on_after(stepper.wait_seconds()):
+            await self._arrived.wait()
+        for _ in range(GATHER_CHECKPOINTS):
+            await trio.lowlevel.checkpoint()
+        self._arrived = trio.Event()
+        for event in self._events:
+            stepper.inbox.put(event)
+        self._events.clear()

@@ -1,0 +1,241 @@
+"""The loop of a node: events → machine → one commit → effects; save, then send, then tell.
+
+`open_core` runs one machine, relay or personal. Connections come from a listener (`carry`) or from the machine's own
+`Dial`s; requests from the local API.
+"""
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from node.connection import LiveConnection
+from node.core import InlineCore, MakeCore, ThreadedCore
+from node.transport.contract import Connect, Ended, FrameStream
+from protocol.crypto.suite import Suite
+from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
+from protocol.entropy import Entropy
+from protocol.errors import CallerError, Code, PeerError, WorldError
+from protocol.events import Requested, Unreachable
+from protocol.keys import Connection, RelayKey
+from protocol.link.initiator import InitiatorLink
+from protocol.link.link import Link
+from protocol.operations import Operation
+from protocol.timing import Timing
+
+
+class Changes:
+    """How far the `changes` table goes; readers wait here and then read the store."""
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self._event = trio.Event()
+
+    def announce(self, change: int) -> None:
+        """Rows up to `change` are committed."""
+        if change > self.latest:
+            self.latest = change
+            self._event.set()
+            self._event = trio.Event()
+
+    async def after(self, change: int) -> int:
+        """Waits until there are rows past `change`; the latest number."""
+        while self.latest <= change:
+            await self._event.wait()
+        return self.latest
+
+
+class Running:
+    """One machine at work."""
+
+    def __init__(
+        self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
+        connect: Connect | None, inline: bool, wall: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.failure: CallerError | WorldError | None = None
+        self.changes = Changes()
+        self._nursery = nursery
+        self._suite = suite
+        self._entropy = entropy
+        self._timing = timing
+        self._connect = connect
+        self._core = (InlineCore if inline else ThreadedCore)(make, self._perform, wall)
+        self._connections: dict[Connection, LiveConnection] = {}
+        self._dials: dict[RelayKey, trio.CancelScope] = {}
+        self._answers: dict[int, trio.MemorySendChannel[Any]] = {}
+        self._numbered = 0
+        self._stopped = False
+
+    async def request(self, operation: Operation) -> Any:
+        """The machine's answer. Raises the exception that it answered with."""
+        if self._stopped:
+            raise WorldError("The node is stopping.")
+        self._numbered += 1
+        number = self._numbered
+        answers, answer = trio.open_memory_channel[Any](1)
+        self._answers[number] = answers
+        try:
+            self._core.put(Requested(number, operation))
+            result = await answer.receive()
+        except trio.EndOfChannel:
+            raise WorldError("The node is stopping.") from None
+        finally:
+            self._answers.pop(number, None)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def carry(
+        self, frames: FrameStream, link: Link[Any], relay: RelayKey | None = None,
+        established: Callable[[], object] = lambda: None,
+    ) -> LiveConnection:  # fmt: skip
+        """One connection from its first handshake message to its end, closed then. Does not raise.
+
+        `established` is called once the Noise session stands. What is returned says how it ended.
+        """
+        self._numbered += 1
+        connection = LiveConnection(
+            Connection(self._numbered), frames, link, relay, self._core.put, established, self._timing.write_seconds
+        )
+        self._connections[connection.number] = connection
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection.number]
+        return connection
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
+    async def run_core(self, ready: trio.Event) -> None:
+        """The core's loop; a failure of it, one that nothing can go on after, ends up in `failure`."""
+        try:
+            await self._core.run(ready)
+        except (CallerError, WorldError) as error:
+            self.failure = error
+            self._nursery.cancel_scope.cancel()
+        finally:
+            self._stopped = True
+            for answers in self._answers.values():
+                answers.close()
+
+    def stop(self) -> None:
+        """Once the step that runs now is committed."""
+        self._stopped = True
+        self._core.stop()
+        self._nursery.cancel_scope.cancel()
+
+    def _perform(self, effects: Sequence[Effect], handled: dict[Connection, int]) -> None:
+        """In trio's thread, after the commit. Never waits."""
+        touched: dict[Connection, LiveConnection] = {}
+        for effect in effects:
+            if isinstance(effect, Send):
+                connection = self._connections.get(effect.connection)
+                if connection is not None:
+                    connection.queue(effect.command)
+                    touched[effect.connection] = connection
+            else:
+                self._perform_other(effect)
+        for connection in touched.values():
+            connection.flush()
+        for number, frames in handled.items():
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.handled(frames)
+
+    def _perform_other(self, effect: Effect) -> None:
+        match effect:
+            case Answer(request, result):
+                if (answers := self._answers.get(request)) is not None:
+                    answers.send_nowait(result)
+            case Announce(change):
+                self.changes.announce(change)
+            case Disconnect(number, code):
+                if (connection := self._connections.get(number)) is not None:
+                    connection.end(PeerError(code))
+            case Dial() if not self._stopped:
+                self._hang_up(effect.relay)
+                scope = trio.CancelScope(deadline=trio.current_time() + effect.timeout_seconds)
+                self._dials[effect.relay] = scope
+                self._nursery.start_soon(self._dial, effect, scope)
+            case HangUp(relay):
+                self._hang_up(relay)
+            case _:
+                assert isinstance(effect, Wake | Dial), "the core has seen to the one, and a stopping node dials nobody"
+
+    def _hang_up(self, relay: RelayKey) -> None:
+        scope = self._dials.pop(relay, None)
+        if scope is not None:
+            scope.cancel()
+
+    async def _dial(self, dial: Dial, scope: trio.CancelScope) -> None:
+        """Connect and carry; `Unreachable` unless there was a session or somebody here hung up."""
+        carried: LiveConnection | None = None
+        reason = "it did not answer in time"
+
+        async def use(frames: FrameStream) -> None:
+            nonlocal carried
+            carried = await self.carry(frames, link, dial.relay, lambda: setattr(scope, "deadline", math.inf))
+
+        with scope:
+            try:
+                assert self._connect is not None, "a machine that dials is given a way to"
+                link = InitiatorLink(self._suite, self._entropy, self._timing, dial.relay, trio.current_time())
+                await self._connect(dial.relay, dial.host, use)
+                reason = _why(carried.failure if carried is not None else None)
+            except PeerError:
+                reason = "the key of its address is not a key"
+            except (CallerError, WorldError) as error:
+                reason = str(error)
+        if self._dials.get(dial.relay) is scope:
+            del self._dials[dial.relay]
+            if carried is None or not carried.opened:
+                self._core.put(Unreachable(dial.relay, reason))
+
+
+def _why(failure: PeerError | Ended | None) -> str:
+    """What a person can make of a connection that never had a session."""
+    if failure is not None and failure.code in {Code.NOISE, Code.SIZE}:
+        return "what answers there does not hold the key of its address"
+    if failure is not None and failure.code is Code.VERSION:
+        return "it speaks another version of the protocol"
+    return str(failure) if failure is not None else "the connection was closed"
+
+
+@asynccontextmanager
+async def open_core(
+    make: MakeCore,
+    *,
+    suite: Suite,
+    entropy: Entropy,
+    timing: Timing,
+    connect: Connect | None = None,
+    inline: bool = False,
+    wall: Callable[[], float] = time.time,
+) -> AsyncIterator[Running]:
+    """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
+
+    `connect` carries out the machine's `Dial`s. Raises what opening the store raises; DiskBrokenError when the store
+    broke, after cancelling the block.
+    """
+    ready = trio.Event()
+    body: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall)
+        nursery.start_soon(running.run_core, ready)
+        try:
+            await ready.wait()
+            yield running
+        except Exception as error:  # noqa: BLE001 - raised again below, without the nursery's wrapping
+            body = error
+        finally:
+            running.stop()
+    if running.failure is not None:
+        raise running.failure
+    if body is not None:
+        raise body

@@ -1,0 +1,86 @@
+"""Outgoing connections: `ws://name:port` and `wss://name:port` (Spec 7 §1).
+
+A hostile server can make the libraries below raise almost anything; all of it comes out as a WorldError with a reason.
+"""
+
+import ssl
+from functools import cache
+
+import trio
+from trio_websocket import ConnectionRejected
+
+from node.transport import websocket
+from node.transport.contract import FrameStream, Use
+from protocol.errors import WorldError
+from protocol.wire.addresses import Host
+
+
+async def dial(host_text: str, use: Use) -> None:
+    """Connect, give the stream to `use`, which must not raise, and close it. The caller sets the deadline.
+
+    Raises CallerError (`host_text` is not a host), WorldError (nobody there, or nobody who speaks Kassiber).
+    """
+    host = Host.parse(host_text)
+    opened_at = trio.current_time()
+    try:
+        stream = await _open(host)
+    except (OSError, trio.BrokenResourceError, ValueError) as error:
+        raise WorldError(_reason(error)) from None
+    failure: WorldError | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            frames: FrameStream = await websocket.connect(nursery, stream, host.authority, opened_at)
+            try:
+                await use(frames)
+            finally:
+                await frames.close(None)
+            nursery.cancel_scope.cancel()
+    except* Exception as group:  # noqa: BLE001 - containment: what a server sends must not reach beyond its connection
+        failure = _world_error(group)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
+    if failure is not None:
+        raise failure
+
+
+async def _open(host: Host) -> trio.abc.Stream:
+    name = host.name.strip("[]")
+    stream = await trio.open_tcp_stream(name, host.port)
+    if host.scheme == "ws":
+        return stream
+    secured = trio.SSLStream(stream, _tls(), server_hostname=name, https_compatible=True)
+    try:
+        await secured.do_handshake()
+    except BaseException:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
+        raise
+    return secured
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Loading the system's certificates takes 20 ms, so once. What counts is the Noise key inside, not these."""
+    return ssl.create_default_context()
+
+
+def _world_error(group: BaseExceptionGroup[BaseException]) -> WorldError:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, WorldError) else WorldError(_reason(first))
+
+
+def _reason(error: BaseException) -> str:
+    """For a person; nothing that a server sent is repeated."""
+    cause = error.__cause__ or error
+    if isinstance(cause, BaseExceptionGroup):  # one failure for each address that was tried
+        cause = cause.exceptions[0]
+    if isinstance(cause, ConnectionRejected):
+        return f"what answers there is not a Kassiber relay (HTTP status {cause.status_code})"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid: {cause.verify_message}"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return "what answers there is not a Kassiber relay"
