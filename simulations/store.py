@@ -70,8 +70,8 @@ class DictRelayTransaction:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is not None:
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
             self.undo(0)
         self._log.clear()
 

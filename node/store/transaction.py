@@ -27,7 +27,8 @@ class SqlTransaction:
             raise
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, *raised: object) -> None:
+        error = raised[1]
         try:
             if error is None and self._writes:
                 self.before_commit()
@@ -39,7 +40,7 @@ class SqlTransaction:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             self.after_end()
-        if error is not None:
+        if isinstance(error, BaseException):
             self.fail(error)
 
     def savepoint(self) -> "Savepoint":

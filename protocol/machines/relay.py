@@ -1,0 +1,167 @@
+"""A relay: queues for others, each touched only by who holds its keys (Spec 8).
+
+Two things are volatile: what a session has proved, which is compared with the store at each use, and who is pushed
+what, which changes after a commit only, in `Woken`. So a batch that fails leaves nothing behind; what it acknowledged
+is then erased in a batch of its own.
+"""
+
+from collections.abc import Sequence as Rows
+
+from protocol.crypto.suite import Suite
+from protocol.effects import Effect, Send, Wake
+from protocol.errors import Code
+from protocol.events import Closed, Event, Failed, Now, Opened, Received, Started, TimePassed, Woken
+from protocol.keys import Connection, RelayKey
+from protocol.limits import MAX_EXPIRED_PER_STEP, QUEUE_QUOTA_ENVELOPES
+from protocol.machines.queue_commands import (
+    RETENTION_SECONDS,
+    Acknowledging,
+    Commands,
+    Dropping,
+    Due,
+    Session,
+    Step,
+    Subscribing,
+)
+from protocol.machines.subscriptions import Subscriptions
+from protocol.store import RelayTransaction
+from protocol.timing import Timing
+from protocol.wire.commands import Ack, Claim, Create, Deposit, Drop, Prove, Refused, Settle, Subscribe
+
+
+class Relay:
+    """`protocol.machines.contract.Machine[RelayTransaction]`.
+
+    `relay_key` is this relay's own public key, which claims are bound to. `quota_envelopes` bounds each queue.
+    """
+
+    def __init__(
+        self, suite: Suite, timing: Timing, relay_key: RelayKey, quota_envelopes: int = QUEUE_QUOTA_ENVELOPES
+    ) -> None:
+        self.next_wake: float | None = None
+        self._timing = timing
+        self._commands = Commands(suite, relay_key, quota_envelopes)
+        self._sessions: dict[Connection, Session] = {}
+        self._subscriptions = Subscriptions()
+        self._due: list[Due] = []
+        self._owed: dict[Acknowledging, None] = {}
+
+    def handle(self, event: Event, tx: RelayTransaction, now: Now) -> Rows[Effect]:
+        """One event. Raises PeerError: MALFORMED (not an envelope), LIMIT (too much for one connection)."""
+        match event:
+            case Received():
+                return self._received(event, tx, now)
+            case Woken():
+                return self._woken(event, tx)
+            case TimePassed():
+                return self._time_passed(tx, now)
+            case Opened():
+                self._opened(event)
+            case Closed():
+                self._closed(event)
+            case Started():
+                self.next_wake = self._next_expiry(tx)
+            case Failed():
+                return self._failed(event, now)
+            case _:
+                raise AssertionError(f"a relay neither dials nor is asked: {event}")
+        return ()
+
+    # Connections
+
+    def _opened(self, event: Opened) -> None:
+        self._sessions.setdefault(event.connection, Session(event.handshake_hash))
+        self._subscriptions.open(event.connection)
+
+    def _closed(self, event: Closed) -> None:
+        self._sessions.pop(event.connection, None)
+        self._subscriptions.close(event.connection)
+        for owed in [owed for owed in self._owed if owed.connection == event.connection]:
+            del self._owed[owed]
+
+    def _received(self, event: Received, tx: RelayTransaction, now: Now) -> list[Effect]:
+        session = self._sessions.get(event.connection)
+        if session is None:
+            return []
+        step = Step(event.connection, session, self._subscriptions, tx, now)
+        for command in event.commands:
+            self._commands.carry_out(command, step)
+        self._due += step.due
+        if step.erase_by is not None:
+            self._wake_by(step.erase_by)
+        return [*step.effects, *map(Wake, step.woken)]
+
+    # After the commit, or instead of it
+
+    def _woken(self, event: Woken, tx: RelayTransaction) -> list[Effect]:
+        effects: list[Effect] = []
+        due, self._due = self._due, []
+        for change in due:
+            match change:
+                case Acknowledging():
+                    self._owed.pop(change, None)
+                    self._subscriptions.acknowledge(*change)
+                case Subscribing():
+                    effects += self._subscriptions.subscribe(*change)
+                case Dropping():
+                    effects += self._subscriptions.end(change.queue)
+        effects += self._subscriptions.push(event.queues, tx)
+        return effects
+
+    def _failed(self, event: Failed, now: Now) -> list[Effect]:
+        """Nothing of the batch was stored. What was acknowledged is still to be erased, or its window never moves."""
+        self._due.clear()
+        failed = event.event
+        match failed:
+            case Opened():
+                self._opened(failed)
+            case Closed():
+                self._closed(failed)
+            case Started() | TimePassed():
+                self.next_wake = now.service + self._timing.store_retry_seconds
+            case Received():
+                return self._failed_commands(failed, now)
+        return []
+
+    def _failed_commands(self, event: Received, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
+        for command in event.commands:
+            match command:
+                case Ack():
+                    self._owe(event.connection, command, now)
+                case Create() | Claim() | Settle() | Prove() | Subscribe() | Deposit() | Drop():
+                    effects.append(Send(event.connection, Refused(command.request, Code.UNAVAILABLE)))
+        return effects
+
+    def _owe(self, connection: Connection, ack: Ack, now: Now) -> None:
+        subscriber = self._subscriptions.find(connection, ack.subscription)
+        if subscriber is not None and ack.sequence in subscriber.unacknowledged:
+            self._owed[Acknowledging(connection, subscriber.queue, ack.sequence)] = None
+            self._wake_by(now.service)
+
+    # Time
+
+    def _time_passed(self, tx: RelayTransaction, now: Now) -> list[Effect]:
+        for owed in self._owed:
+            tx.entries.remove(owed.queue, owed.sequence)
+        self._due += self._owed
+        until = now.service - RETENTION_SECONDS
+        expired = (
+            tx.links.expire(now.service, MAX_EXPIRED_PER_STEP),
+            tx.entries.expire(until, MAX_EXPIRED_PER_STEP),
+            tx.digests.expire(until, MAX_EXPIRED_PER_STEP),
+        )
+        due = self._next_expiry(tx)
+        if max(expired) < MAX_EXPIRED_PER_STEP and due is not None:
+            due = max(due, now.service + 1.0)  # rounding must not make it due at once for ever
+        self.next_wake = due
+        return [Wake(owed.queue) for owed in self._owed]
+
+    def _next_expiry(self, tx: RelayTransaction) -> float | None:
+        times = [time + RETENTION_SECONDS for time in (tx.entries.oldest(), tx.digests.oldest()) if time is not None]
+        link = tx.links.next_expiry()
+        return min(times if link is None else [*times, link], default=None)
+
+    def _wake_by(self, service: float) -> None:
+        if self.next_wake is None or service < self.next_wake:
+            self.next_wake = service
