@@ -1,0 +1,227 @@
+"""What the personal machine promises, in a small world with real crypto and real stores."""
+
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import CallerError
+from protocol.operations import Accept, CancelInvitation, Invite
+from tests.protocol.machines.world import Person, RelayHost, World
+
+
+def couple(world: World) -> tuple[Person, Person, RelayHost, RelayHost]:
+    first, second = world.relay("first"), world.relay("second")
+    alice, bob = world.person("alice"), world.person("bob")
+    alice.use(first, second)
+    bob.use(first, second)
+    world.introduce(alice, bob)
+    return alice, bob, first, second
+
+
+def check_delivered(alice: Person, bob: Person, said: list[str], answered: list[str]) -> None:
+    """Everything is there once at both ends, in causal order, and known to be delivered."""
+    assert sorted(alice.texts()) == sorted(bob.texts()) == sorted(said + answered)
+    for mine, texts in ((said, bob.texts()), (answered, alice.texts())):
+        assert [text for text in texts if text in mine] == mine
+    assert set(alice.states().values()) <= {"delivered"}
+    assert set(bob.states().values()) <= {"delivered"}
+
+
+def test_what_is_said_arrives_once_and_in_order_at_both_ends(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    said, answered = [f"a{n}" for n in range(40)], [f"b{n}" for n in range(40)]
+    for one, other in zip(said, answered, strict=True):
+        alice.send(one)
+        bob.send(other)
+        world.run(0.03)
+    world.run(20)
+    check_delivered(alice, bob, said, answered)
+
+
+def test_the_two_directions_use_different_relays(tmp_path: Path) -> None:
+    for seed in range(6):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        world = World(directory, seed)
+        alice, bob, _, _ = couple(world)
+        primaries = []
+        for person in (alice, bob):
+            with person.store.read() as tx:
+                primaries.append(min(tx.routes.find(contact=1), key=lambda route: route.position).relay)
+        assert primaries[0] != primaries[1]
+
+
+def test_a_recipient_who_is_offline_longer_than_the_sender_is_up_gets_everything(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    bob.crash()
+    alice.send("while you were away")
+    world.run(5)
+    assert alice.states() == {"while you were away": "relayed"}
+    alice.crash()
+    world.run(1000)
+    bob.boot()
+    world.run(20)
+    assert bob.texts() == ["while you were away"]
+    alice.boot()
+    world.run(20)
+    assert alice.states() == {"while you were away": "delivered"}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_relay_destroyed_with_its_disk_loses_nothing(tmp_path: Path, which: int) -> None:
+    world = World(tmp_path)
+    alice, bob, *relays = couple(world)
+    said, answered = [f"a{n}" for n in range(20)], [f"b{n}" for n in range(20)]
+    for number, (one, other) in enumerate(zip(said, answered, strict=True)):
+        if number == 8:
+            bob.crash()
+        if number == 10:
+            relays[which].crash()
+            relays[which].destroy_disk()
+        if number == 14:
+            bob.boot()
+        alice.send(one)
+        if bob.up:
+            bob.send(other)
+        world.run(0.5)
+    world.run(200)
+    check_delivered(alice, bob, said, [text for text in answered if text in bob.states()])
+
+
+def test_a_relay_that_comes_back_with_an_empty_disk_is_used_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, first, second = couple(world)
+    alice.send("before")
+    bob.send("before too")
+    world.run(5)
+    first.crash()
+    first.destroy_disk()
+    first.boot()
+    world.run(60)
+    second.crash()
+    second.destroy_disk()
+    alice.send("after")
+    bob.send("after too")
+    world.run(200)
+    check_delivered(alice, bob, ["before", "after"], ["before too", "after too"])
+
+
+def test_an_invitation_opened_by_two_people_makes_one_contact(tmp_path: Path) -> None:
+    """Over two relays: each of the two reaches another relay first."""
+    world = World(tmp_path)
+    first, second = world.relay("first"), world.relay("second")
+    alice, bob, carol = world.person("alice"), world.person("bob"), world.person("carol")
+    for person in (alice, bob, carol):
+        person.use(first, second)
+    world.cut = {("bob", "first"), ("carol", "second")}
+    for person in (bob, carol):
+        person.crash()
+        person.boot()
+    invited = alice.get(Invite(1_440, None))
+    alice.crash()
+    requests = {person: person.ask(Accept(invited.link, None, None)) for person in (bob, carol)}
+    world.run(60)
+    world.cut = set()
+    alice.boot()
+    world.run(120)
+    assert all(request in person.answers for person, request in requests.items())
+    states = {person.name: [row.state for row in person.reader().contacts()] for person in (alice, bob, carol)}
+    assert states["alice"] == ["active"]
+    assert sorted(states["bob"] + states["carol"]) == ["active", "refused"]
+    winner = bob if states["bob"] == ["active"] else carol
+    loser = carol if winner is bob else bob
+    with pytest.raises(CallerError, match="used by someone else"):
+        loser.send("am I in?")
+    alice.send("welcome")
+    winner.send("thank you")
+    world.run(20)
+    check_delivered(alice, winner, ["welcome"], ["thank you"])
+    first.crash()
+    first.destroy_disk()
+    alice.send("still there?")
+    world.run(100)
+    assert "still there?" in winner.texts()
+
+
+def test_an_invitation_is_used_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, _bob, first, second = couple(world)
+    carol, dave = world.person("carol"), world.person("dave")
+    carol.use(first, second)
+    dave.use(first)
+    invited = alice.get(Invite(1_440, None))
+    carol.get(Accept(invited.link, None, None))
+    world.run(5)
+    with pytest.raises(CallerError, match="used by someone else, withdrawn, or has expired"):
+        dave.get(Accept(invited.link, None, None))
+    with pytest.raises(CallerError, match="your own invitation"):
+        alice.get(Accept(alice.get(Invite(1_440, None)).link, None, None))
+
+
+def test_a_withdrawn_or_expired_invitation_opens_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    carol = world.person("carol")
+    invited = alice.get(Invite(1_440, None))
+    alice.get(CancelInvitation(invited.invitation))
+    world.run(2)
+    with pytest.raises(CallerError, match="used by someone else, withdrawn, or has expired"):
+        carol.get(Accept(invited.link, None, None))
+    short = alice.get(Invite(5, None))
+    world.run(600)
+    with pytest.raises(CallerError, match="expired"):
+        carol.get(Accept(short.link, None, None))
+    assert bob.reader().contacts()[0].state == "active"
+
+
+def test_a_file_works_like_a_link_and_a_joiner_without_relays_adopts_them(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    first, second = world.relay("first"), world.relay("second")
+    alice, bob = world.person("alice"), world.person("bob")
+    alice.use(first, second)
+    invited = alice.get(Invite(1_440, None))
+    bob.get(Accept(None, invited.file, "Alice"))
+    world.run(5)
+    bob.send("from a file")
+    world.run(5)
+    assert alice.texts() == ["from a file"]
+    assert len(bob.reader().relays()) == 2
+    assert bob.reader().contacts()[0].name == "Alice"
+
+
+def test_long_and_strange_texts_arrive_character_for_character(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    texts = ["x" * 100_000, "\0nul\0", "e\u0301 is not \u00e9", "\u202eabc", "\U0010ffff" * 1_000, "line\r\nline\n"]
+    for text in texts:
+        alice.send(text)
+    world.run(60)
+    assert bob.texts() == texts
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_crashes_anywhere_lose_and_double_nothing(tmp_path: Path, seed: int) -> None:
+    world = World(tmp_path, seed)
+    alice, bob, first, second = couple(world)
+    everyone = [alice, bob, first, second]
+    said: dict[str, list[str]] = {"alice": [], "bob": []}
+    for number in range(60):
+        for person in (alice, bob):
+            if person.up:
+                text = f"{person.name} {number}"
+                person.send(text)
+                said[person.name].append(text)
+        victim = world.random.choice(everyone)
+        if victim.up and world.random.random() < 0.4:
+            victim.crash()
+        for other in everyone:
+            if not other.up and world.random.random() < 0.5:
+                other.boot()
+        world.run(world.random.random() * 0.2)
+    for other in everyone:
+        if not other.up:
+            other.boot()
+    world.run(300)
+    check_delivered(alice, bob, said["alice"], said["bob"])

@@ -1,0 +1,272 @@
+"""A small world for the two machines: real crypto, real SQLite, virtual time, FIFO links without Noise, crashes at will."""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from node.store.mailbox import MailboxStore
+from node.store.reader import MailboxReader
+from node.store.relay import RelayStore
+from protocol.crypto.suite import RealSuite
+from protocol.delivery.contacts import new_profile
+from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send
+from protocol.errors import Code
+from protocol.events import Closed, Event, Now, Opened, Received, Requested, Started, TimePassed, Unreachable
+from protocol.keys import Connection, HandshakeHash, RelayKey
+from protocol.machines.contract import Core
+from protocol.machines.personal import Personal
+from protocol.machines.relay import Relay
+from protocol.operations import Accept, Configure, Invite, SendText
+from protocol.timing import Timing
+
+START = 1_800_000_000.0
+FAST = Timing(
+    dial_seconds=4.0,
+    redial_first_seconds=0.5,
+    redial_most_seconds=8.0,
+    unreachable_seconds=10.0,
+    reroute_seconds=30.0,
+    gap_seconds=3.0,
+    missing_parent_seconds=20.0,
+)
+
+
+class SeededEntropy:
+    """One seed a participant."""
+
+    def __init__(self, seed: str) -> None:
+        self._secret = random.Random(seed + " secret")
+        self._uniform = random.Random(seed + " uniform")
+
+    def secret(self, length: int) -> bytes:
+        return self._secret.randbytes(length)
+
+    def uniform(self) -> float:
+        return self._uniform.random()
+
+
+class Participant:
+    """A process that can crash: machine and volatile state go, the store's file stays."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.up = False
+        self.incarnation = 0
+        self.core: Core[Any] | None = None
+        self.store: Any = None
+        self.offset = 0.0
+        self.started_at = 0.0
+
+    def service(self) -> float:
+        return self.offset + self.world.time - self.started_at
+
+    def boot(self) -> None:
+        self.up, self.incarnation, self.started_at = True, self.incarnation + 1, self.world.time
+        self.store, machine = self.open()
+        self.offset = self.store.service_offset()
+        self.core = Core(machine, self.store)
+        self.step(Started())
+
+    def crash(self) -> None:
+        self.store.save_service(self.service())
+        self.up, self.core = False, None
+        self.store.close()
+        self.world.drop_connections(self)
+
+    def step(self, event: Event) -> None:
+        if not self.up or self.core is None:
+            return
+        effects = self.core.step([event], Now(self.service(), START + self.world.time))
+        for effect in effects:
+            self.world.perform(self, effect)
+        wake = self.core.machine.next_wake
+        if wake is not None:
+            at = max(self.world.time + 0.001, wake - self.offset + self.started_at)
+            incarnation = self.incarnation
+            self.world.at(at, lambda: self.step(TimePassed()) if self.incarnation == incarnation else None)
+
+    def open(self) -> tuple[Any, Any]:
+        raise AssertionError("a subclass opens its own store")
+
+
+class RelayHost(Participant):
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(world, name)
+        self.suite = RealSuite()
+        self.key = RelayKey(self.suite.signing_key(name.encode().ljust(32, b"."))[32:])
+        self.host = f"ws://{name}:1"
+        self.path = world.directory / f"{name}.db"
+
+    def open(self) -> tuple[Any, Any]:
+        return RelayStore(self.path), Relay(self.suite, self.world.timing, self.key)
+
+    def destroy_disk(self) -> None:
+        for path in self.path.parent.glob(self.path.name + "*"):
+            path.unlink()
+
+
+class Person(Participant):
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(world, name)
+        self.path = world.directory / f"{name}.db"
+        self.answers: dict[int, Any] = {}
+        self.requests = itertools.count(1)
+        self.entropy = SeededEntropy(f"{world.seed} {name}")
+        store = MailboxStore(self.path, None)
+        with store.transaction() as tx:
+            tx.profile.save(new_profile(RealSuite(), self.entropy, name))
+        store.close()
+
+    def open(self) -> tuple[Any, Any]:
+        return MailboxStore(self.path, None), Personal(RealSuite(), self.entropy, self.world.timing)
+
+    def ask(self, operation: Any) -> int:
+        request = next(self.requests)
+        self.step(Requested(request, operation))
+        return request
+
+    def get(self, operation: Any, seconds: float = 60.0) -> Any:
+        request = self.ask(operation)
+        self.world.run(seconds, until=lambda: request in self.answers)
+        result = self.answers.pop(request)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def use(self, *relays: RelayHost) -> None:
+        self.get(Configure(tuple((relay.host, relay.key) for relay in relays), None))
+
+    def send(self, text: str, contact: int = 1) -> Any:
+        return self.get(SendText(contact, text))
+
+    def reader(self) -> MailboxReader:
+        return MailboxReader(self.path, None)
+
+    def texts(self, contact: int = 1) -> list[str]:
+        reader = self.reader()
+        try:
+            return [row.text for row in reader.messages(contact, 0, 100_000)]
+        finally:
+            reader.close()
+
+    def states(self, contact: int = 1) -> dict[str, str]:
+        reader = self.reader()
+        try:
+            return {row.text: row.state for row in reader.messages(contact, 0, 100_000) if row.mine}
+        finally:
+            reader.close()
+
+
+class World:
+    def __init__(self, directory: Path, seed: int = 0, timing: Timing = FAST, latency: float = 0.01) -> None:
+        self.directory, self.seed, self.timing, self.latency = directory, seed, timing, latency
+        self.time = 0.0
+        self.random = random.Random(seed)
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count(1)
+        self.ends: dict[tuple[str, Connection], tuple[Participant, Connection]] = {}
+        self.relays: dict[RelayKey, RelayHost] = {}
+        self.people: list[Person] = []
+        self.cut: set[tuple[str, str]] = set()
+
+    def relay(self, name: str) -> RelayHost:
+        relay = RelayHost(self, name)
+        self.relays[relay.key] = relay
+        relay.boot()
+        return relay
+
+    def person(self, name: str) -> Person:
+        person = Person(self, name)
+        self.people.append(person)
+        person.boot()
+        return person
+
+    def introduce(self, inviter: Person, joiner: Person) -> None:
+        invited = inviter.get(Invite(1_440, None))
+        joiner.get(Accept(invited.link, None, None))
+        self.run(5)
+
+    def at(self, time: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._heap, (time, next(self._count), action))
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        end = self.time + seconds
+        while self._heap and self._heap[0][0] <= end:
+            if until():
+                return True
+            self.time, _, action = heapq.heappop(self._heap)
+            action()
+        self.time = end if not until() else self.time
+        return until()
+
+    def perform(self, who: Participant, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self._carry(who, effect)
+            case Dial():
+                self.at(self.time + self.latency, lambda: self._dial(who, who.incarnation, effect))
+            case Disconnect():
+                self.close(who, effect.connection)
+            case Answer():
+                assert isinstance(who, Person)
+                who.answers[effect.request] = effect.result
+            case HangUp() | Announce():
+                pass
+            case _:
+                pass
+
+    def _carry(self, who: Participant, effect: Send) -> None:
+        other = self.ends.get((who.name, effect.connection))
+        if other is None:
+            return
+        peer, connection = other
+        incarnation = peer.incarnation
+
+        def arrive() -> None:
+            if peer.incarnation == incarnation and (peer.name, connection) in self.ends:
+                peer.step(Received(connection, (effect.command,)))
+
+        self.at(self.time + self.latency, arrive)
+
+    def _dial(self, who: Participant, incarnation: int, effect: Dial) -> None:
+        if who.incarnation != incarnation or not who.up:
+            return
+        relay = self.relays.get(effect.relay)
+        if relay is None or not relay.up or (who.name, relay.name) in self.cut:
+            who.step(Unreachable(effect.relay, "refused"))
+            return
+        ours, theirs = Connection(next(self._count)), Connection(next(self._count))
+        self.ends[who.name, ours] = relay, theirs
+        self.ends[relay.name, theirs] = who, ours
+        handshake_hash = HandshakeHash(self.random.randbytes(32))
+        relay.step(Opened(theirs, None, handshake_hash))
+        who.step(Opened(ours, effect.relay, handshake_hash))
+
+    def close(self, who: Participant, connection: Connection) -> None:
+        other = self.ends.pop((who.name, connection), None)
+        if other is None:
+            return
+        peer, theirs = other
+        self.ends.pop((peer.name, theirs), None)
+        self.at(self.time, lambda: who.step(Closed(connection)))
+        self.at(self.time + self.latency, lambda: peer.step(Closed(theirs)))
+
+    def drop_connections(self, who: Participant) -> None:
+        for name, connection in list(self.ends):
+            if name == who.name:
+                peer, theirs = self.ends.pop((name, connection))
+                self.ends.pop((peer.name, theirs), None)
+                incarnation = peer.incarnation
+                self.at(
+                    self.time + self.latency,
+                    lambda peer=peer, theirs=theirs, incarnation=incarnation: (
+                        peer.step(Closed(theirs)) if peer.incarnation == incarnation else None
+                    ),
+                )
+
+
+__all__ = ["FAST", "Code", "Person", "RelayHost", "World"]
