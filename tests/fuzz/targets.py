@@ -7,6 +7,7 @@ accepts: from these, mutation reaches the depths that no random byte does.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
     Fragment,
@@ -22,7 +23,7 @@ from protocol.envelope.items import (
     unpad_items,
 )
 from protocol.errors import CallerError, PeerError
-from protocol.keys import MessageId, SenderKey, SendId
+from protocol.keys import MessageId, Minute, SenderKey, SendId
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
@@ -89,6 +90,7 @@ TARGETS = {
         parse_envelope, [seal_envelope(hostile.SUITE, hostile.RELAY_KEY, SendId(bytes(16)), hostile.BODY)[0]]
     ),
     "items": Target(unpad_items, [pad_items([encode_item(item)], PAYLOAD_BYTES) for item in _items]),
+    "content": Target(decode_content, [encode_content(Text(MessageId(bytes(16)), [], Minute(1), "hello"))]),
     "invitation": Target(decode_invitation, [hostile.INVITATION]),
     "sealed-invitation": Target(
         hostile.sealed_invitation, [len(hostile.INVITATION).to_bytes(2, "big") + hostile.INVITATION]
