@@ -8,9 +8,10 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import trio
+from msgspec import Struct
 
 from node.connection import LiveConnection
 from node.core import InlineCore, MakeCore, ThreadedCore
@@ -48,6 +49,15 @@ class Changes:
         return self.latest
 
 
+class DialState(Struct, frozen=True):
+    """How a dialled host stands: `connecting`, `connected` (a Noise session stands), `unreachable`."""
+
+    state: Literal["connecting", "connected", "unreachable"]
+    since: float
+    """Unix seconds."""
+    reason: str | None = None
+
+
 class Running:
     """One machine at work."""
 
@@ -64,6 +74,9 @@ class Running:
         self._connect = connect
         self._core = (InlineCore if inline else ThreadedCore)(make, self._perform, wall)
         self._connections: dict[Connection, LiveConnection] = {}
+        self.dialled: dict[RelayKey, DialState] = {}
+        """For display only; the machine keeps its own account."""
+        self._wall = wall
         self._dials: dict[RelayKey, trio.CancelScope] = {}
         self._answers: dict[int, trio.MemorySendChannel[Any]] = {}
         self._numbered = 0
@@ -180,7 +193,13 @@ class Running:
 
         async def use(frames: FrameStream) -> None:
             nonlocal carried
-            carried = await self.carry(frames, link, dial.relay, lambda: setattr(scope, "deadline", math.inf))
+            carried = await self.carry(frames, link, dial.relay, established)
+
+        def established() -> None:
+            scope.deadline = math.inf
+            self._note(dial.relay, "connected")
+
+        self._note(dial.relay, "connecting")
 
         with scope:
             try:
@@ -194,8 +213,18 @@ class Running:
                 reason = str(error)
         if self._dials.get(dial.relay) is scope:
             del self._dials[dial.relay]
+            self._note(dial.relay, "unreachable", reason)
             if carried is None or not carried.opened:
                 self._core.put(Unreachable(dial.relay, reason))
+
+    def _note(
+        self, relay: RelayKey, state: Literal["connecting", "connected", "unreachable"], reason: str | None = None
+    ) -> None:
+        before = self.dialled.get(relay)
+        if state == "connecting" and before is not None and before.state == "unreachable":
+            return
+        since = before.since if before is not None and before.state == state else self._wall()
+        self.dialled[relay] = DialState(state, since, reason)
 
 
 def _why(failure: PeerError | Ended | None) -> str:

@@ -73,8 +73,12 @@ def learn_name(step: Step, contact: Contact, name: str) -> None:
 
 
 def set_own_name(step: Step, name: str) -> None:
-    """Change this person's name and tell every contact."""
-    step.tx.profile.save(replace(own_profile(step), name=clean_name(name)))
+    """Change this person's name and tell every contact; the first name makes the profile, with a fresh identity."""
+    profile = step.tx.profile.get(1)
+    if profile is None:
+        step.tx.profile.save(new_profile(step.suite, step.entropy, name))
+        return
+    step.tx.profile.save(replace(profile, name=clean_name(name)))
     for contact in step.tx.contacts.find(state=ContactState.ACTIVE):
         queue_profile(step, contact.id)
 

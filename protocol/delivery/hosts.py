@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from protocol.effects import Dial, Disconnect
+from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
 from protocol.keys import Connection, HandshakeHash, RelayKey, Request, Subscription
 from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
@@ -166,6 +166,13 @@ class Hosts:
         """Seconds for which no session with this host could be had; 0 while there is one."""
         trouble = step.tx.troubles.get(relay)
         return step.now.service - trouble.since if trouble is not None else 0.0
+
+    def forget(self, step: Step, relay: RelayKey) -> None:
+        """This node has nothing to do with that host any more."""
+        host = self.hosts.pop(relay, None)
+        if host is not None and host.session is not None:
+            del self.sessions[host.session.connection]
+        step.effects.append(HangUp(relay))
 
     def distrust(self, step: Step, session: HostSession) -> None:
         """Leave a host that does not do what it is asked; the back-off goes on growing."""

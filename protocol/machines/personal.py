@@ -16,7 +16,7 @@ from protocol.delivery import contacts, inbox, inviting, joining, outbox, queues
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
 from protocol.delivery.items import queue_content, queue_receipt
 from protocol.delivery.waiting import Waiting
-from protocol.effects import Answer, Disconnect, Effect, HangUp
+from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
 from protocol.envelope.envelope import parse_envelope
 from protocol.envelope.items import Fragment, Item, NewRoutes, Receipt, Received
@@ -371,7 +371,8 @@ class Personal:
         match operation:
             case Configure():
                 removed = contacts.configure(step, self._hosts, operation)
-                step.effects += [HangUp(relay) for relay in removed]
+                for relay in removed:
+                    self._hosts.forget(step, relay)
             case SetName():
                 contacts.set_own_name(step, operation.name)
                 self._pump_all(step, set())

@@ -1,0 +1,185 @@
+"""A whole personal node: mailbox, machine, connections, and the relay inside it where it listens.
+
+The relay inside is a machine, thread and database of its own; the node talks to it over an ordinary link, Noise
+included, on a stream in memory.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from node.entropy import SystemEntropy
+from node.profile import Profile
+from node.runtime import Running, open_core
+from node.settings import Settings
+from node.store.keys import UnlockedKeys
+from node.store.mailbox import MailboxStore
+from node.store.reader import MailboxReader
+from node.store.relay import RelayStore
+from node.store.rows import Reader, RelayRow
+from node.transport.contract import FrameStream, Use
+from node.transport.dialer import dial
+from node.transport.listener import Listener, listen
+from node.transport.memory import connect_in_memory
+from protocol.crypto.suite import RealSuite
+from protocol.keys import RelayKey, SigningKey
+from protocol.link.responder import ResponderLink
+from protocol.machines.contract import Core
+from protocol.machines.personal import Personal
+from protocol.machines.relay import Relay
+from protocol.operations import Configure, Operation
+from protocol.timing import Timing
+from protocol.wire.addresses import format_key
+
+T = TypeVar("T")
+
+MAX_READERS = 4
+"""Reader connections in use at once."""
+
+_suite = RealSuite()
+
+
+class PersonalNode:
+    """What the local API talks to (`node.api.contract.Node`)."""
+
+    def __init__(self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None) -> None:
+        self.direct = direct
+        self._running = running
+        self._profile = profile
+        self._key = key
+        self._limiter = trio.CapacityLimiter(MAX_READERS)
+        self._idle: list[MailboxReader] = []
+        self._relays: Sequence[tuple[str, bytes]] = ()
+
+    def relays(self) -> Sequence[RelayRow]:
+        """The node's own relays and how their connections stand."""
+        return [self._relay_row(host, RelayKey(key)) for host, key in self._relays]
+
+    def _relay_row(self, host: str, key: RelayKey) -> RelayRow:
+        known = self._running.dialled.get(key)
+        if known is None:
+            return RelayRow(host, format_key(key), "connecting", 0.0, None)
+        return RelayRow(host, format_key(key), known.state, known.since, known.reason)
+
+    async def request(self, operation: Operation) -> Any:
+        """The personal machine's answer. Raises CallerError, WorldError."""
+        result = await self._running.request(operation)
+        await self.refresh()
+        return result
+
+    async def refresh(self) -> None:
+        """Look again which relays are this node's own."""
+        self._relays = await self.read(lambda reader: reader.relays())
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        """Run `query` on a reader connection, in a thread of its own."""
+        return await trio.to_thread.run_sync(self._read, query, limiter=self._limiter)
+
+    def _read(self, query: Callable[[Reader], T]) -> T:
+        reader = self._idle.pop() if self._idle else MailboxReader(self._profile.mailbox, self._key)
+        try:
+            return query(reader)
+        finally:
+            self._idle.append(reader)
+
+    async def changed(self, after: int) -> None:
+        """Returns once a change above `after` is there to be read."""
+        await self._running.changes.after(after)
+
+    def close(self) -> None:
+        """No reads after this."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+@asynccontextmanager
+async def run_node(profile: Profile, keys: UnlockedKeys, settings: Settings) -> AsyncIterator[PersonalNode]:
+    """A node at work while the block runs. The caller holds the profile's lock.
+
+    Raises CallerError (the listening address cannot be had), DiskBrokenError, DiskFullError.
+    """
+    entropy = SystemEntropy()
+    async with AsyncExitStack() as stack:
+        direct, inside = None, None
+        if settings.listen is not None:
+            inside = await stack.enter_async_context(_open_inside(profile, keys, settings, entropy))
+            direct = inside.direct
+
+        async def connect(relay: RelayKey, host: str, use: Use) -> None:
+            if inside is not None and relay == inside.direct[1]:
+                await connect_in_memory(use, inside.carry)
+            else:
+                await dial(host, use)
+
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, settings.timing)
+        running = await stack.enter_async_context(
+            open_core(make, suite=_suite, entropy=entropy, timing=settings.timing, connect=connect)
+        )
+        node = PersonalNode(running, profile, keys.mailbox, direct)
+        stack.callback(node.close)
+        reader = MailboxReader(profile.mailbox, keys.mailbox)
+        running.changes.announce(reader.last_change())
+        relays = tuple((host, RelayKey(key)) for host, key in reader.relays())
+        made = reader.name() is not None
+        reader.close()
+        if made:
+            await node.request(Configure(relays, direct))
+        yield node
+
+
+class _Inside:
+    """The relay that a listening node is for its own contacts."""
+
+    def __init__(self, running: Running, key: SigningKey, host: str, timing: Timing) -> None:
+        self.direct = (host, RelayKey(key[32:]))
+        self._running = running
+        self._key = key
+        self._timing = timing
+
+    async def carry(self, frames: FrameStream, established: Callable[[], object] = lambda: None) -> None:
+        """One connection, from outside or from the node itself."""
+        link = ResponderLink(_suite, SystemEntropy(), self._timing, self._key, frames.opened_at)
+        await self._running.carry(frames, link, None, established)
+
+
+@asynccontextmanager
+async def _open_inside(
+    profile: Profile, keys: UnlockedKeys, settings: Settings, entropy: SystemEntropy
+) -> AsyncIterator[_Inside]:
+    assert settings.listen is not None
+    name, _, port = settings.listen.rpartition(":")
+    sockets = await listen(name.strip("[]"), int(port))
+    key = _suite.signing_key(keys.relay_seed)
+    make = partial(_open_relay, profile, keys.relay_database, key, settings.timing)
+    async with open_core(make, suite=_suite, entropy=entropy, timing=settings.timing) as running:
+        bound: int = sockets[0].socket.getsockname()[1]
+        host = settings.public or f"{name}:{bound}"
+        inside = _Inside(running, key, f"ws://{host}", settings.timing)
+        async with trio.open_nursery() as nursery:
+            listener = Listener(sockets, inside.carry, settings.timing)
+            await nursery.start(listener.run)
+            yield inside
+            nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def _open_mailbox(profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing) -> Iterator[Core[Any]]:
+    """In the thread that will own it."""
+    store = MailboxStore(profile.mailbox, key)
+    try:
+        yield Core(Personal(_suite, entropy, timing), store)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _open_relay(profile: Profile, key: bytes, signing: SigningKey, timing: Timing) -> Iterator[Core[Any]]:
+    """In the thread that will own it."""
+    store = RelayStore(profile.relay, key)
+    try:
+        yield Core(Relay(_suite, timing, RelayKey(signing[32:])), store)
+    finally:
+        store.close()
