@@ -103,31 +103,42 @@ class WebSocketFrames:
 
     async def close(self, code: Code | None) -> None:
         """Never raises."""
-        wire_code = 1_000 if code is None else CLOSE_BASE + code
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
-            try:
-                if self._socket.closed is None and not self._broken:
-                    await self._socket.aclose(wire_code)
-                elif self._stream.flooded:  # the library knows of a broken stream only
-                    await self._stream.send_all(_close_frame(wire_code, masked=self._socket.is_client))
-                await self._discard()
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError, Ended):
-                pass
         with trio.CancelScope(shield=True):
+            with trio.move_on_after(CLOSE_SECONDS):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._discard, nursery.cancel_scope)
+                    if not await self._say_goodbye(1_000 if code is None else CLOSE_BASE + code):
+                        nursery.cancel_scope.cancel()
             await trio.aclose_forcefully(self._stream)
 
-    async def _discard(self) -> None:
-        """Read what a peer is still sending, so that our closing does not reset the connection before it reads why."""
+    async def _say_goodbye(self, code: int) -> bool:
+        """Whether the peer should be given time to read it: once it has answered, or has left, it need not."""
+        closed = self._socket.closed
+        try:
+            if self._stream.flooded:  # which the library takes for a broken stream
+                await self._stream.send_all(_close_frame(code, masked=self._socket.is_client))
+            elif closed is None and not self._broken:
+                await self._socket.aclose(code)  # waits for theirs, if the library's reader still runs
+                return False
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            return False
+        return self._stream.flooded or (closed is not None and closed.code == _TOO_BIG)
+
+    async def _discard(self, done: trio.CancelScope) -> None:
+        """Read what is still being sent, so that our closing does not reset the connection before they read why."""
         left = _MOST_BYTES_DISCARDED
         while left > 0:
             try:
                 data = await self._stream.discard_some()
-            except trio.BusyResourceError:  # the library's reader has not noticed yet
+            except trio.BusyResourceError:  # the library's reader has not noticed yet, or waits for their close frame
                 await trio.sleep(CLOSE_SECONDS / 20)
                 continue
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                break
             if not data:
-                return
+                break
             left -= len(data)
+        done.cancel()
 
 
 def _close_frame(code: int, *, masked: bool) -> bytes:
