@@ -1,0 +1,176 @@
+"""A relay as a program of its own: a directory with its key and database, listening sockets, and signals.
+
+relay.key   32-byte seed of its one Ed25519 key (0600): who loses it loses the address
+relay.db    what it keeps, plain SQLite: nothing in it is anybody's plaintext
+"""
+
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from node.entropy import SystemEntropy
+from node.files import make_private_directory, write_private
+from node.profile import Profile, locked
+from node.runtime import Running, open_core
+from node.store.relay import RelayStore
+from node.transport.contract import FrameStream
+from node.transport.listener import Established, Listener, listen
+from protocol.crypto.suite import RealSuite
+from protocol.errors import CallerError
+from protocol.keys import RelayKey, SigningKey
+from protocol.limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
+from protocol.link.responder import ResponderLink
+from protocol.machines.contract import Core
+from protocol.machines.relay import Relay
+from protocol.timing import Timing
+from protocol.wire.addresses import Host, format_address, parse_hosts
+
+log = structlog.get_logger(__name__)
+
+KEY_FILE = "relay.key"
+DATABASE_FILE = "relay.db"
+_FILES_BESIDE_CONNECTIONS = 256
+_EVERYWHERE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - recognised, not bound
+
+_suite = RealSuite()
+
+
+class ServedRelay:
+    """A relay at work."""
+
+    def __init__(self, running: Running, key: SigningKey, timing: Timing) -> None:
+        self.key = RelayKey(key[32:])
+        self.address = ""
+        """`kassiber://host:port/r#key`, for people to pass on."""
+        self.ports: list[int] = []
+        self._running = running
+        self._signing = key
+        self._timing = timing
+
+    async def carry(self, frames: FrameStream, established: Established) -> None:
+        """One connection from outside."""
+        link = ResponderLink(_suite, SystemEntropy(), self._timing, self._signing, frames.opened_at)
+        await self._running.carry(frames, link, established=established)
+
+
+@asynccontextmanager
+async def open_relay(
+    directory: Path,
+    places: Sequence[str],
+    public: str | None = None,
+    timing: Timing | None = None,
+    *,
+    most: int = MAX_CONNECTIONS,
+    most_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
+) -> AsyncIterator[ServedRelay]:
+    """A relay that serves while the block runs.
+
+    `places`: where to listen, `name:port` each (port 0: any). `public`: what others reach it by, `name:port` or
+    `wss://name:port` where something in front of it speaks TLS. Raises CallerError, DiskFullError, DiskBrokenError.
+    """
+    timing = timing or Timing()
+    make_private_directory(directory)
+    with locked(Profile(directory)):
+        key = load_key(directory / KEY_FILE)
+        sockets = [bound for place in places for bound in await listen(*_name_and_port(place))]
+        make = partial(_open_core, directory / DATABASE_FILE, key, timing)
+        entropy = SystemEntropy()
+        async with (
+            open_core(make, suite=_suite, entropy=entropy, timing=timing) as running,
+            trio.open_nursery() as nursery,
+        ):
+            served = ServedRelay(running, key, timing)
+            listener = Listener(sockets, served.carry, timing, most=most, most_per_address=most_per_address)
+            served.ports = listener.ports
+            served.address = format_address(_public_host(public, places[0], served.ports[0]), served.key)
+            await nursery.start(listener.run)
+            yield served
+            nursery.cancel_scope.cancel()
+
+
+def load_key(path: Path) -> SigningKey:
+    """The key in `path`, made there if missing. Raises CallerError: damaged, or readable by others."""
+    if not path.exists():
+        write_private(path, os.urandom(32))
+    seed = path.read_bytes()
+    if len(seed) != 32:
+        raise CallerError(f"{path} is damaged: it should hold 32 bytes. Restore it: a new key is a new address.")
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise CallerError(f"{path} can be read by other users. Close it: chmod 600 {path}")
+    return _suite.signing_key(seed)
+
+
+@contextmanager
+def _open_core(path: Path, key: SigningKey, timing: Timing) -> Iterator[Core[Any]]:
+    """In the thread that will own it."""
+    store = RelayStore(path)
+    try:
+        yield Core(Relay(_suite, timing, RelayKey(key[32:])), store)
+    finally:
+        store.close()
+
+
+def _name_and_port(place: str) -> tuple[str, int]:
+    name, separator, port = place.rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise CallerError(f"{place!r} is no place to listen at: it should look like 0.0.0.0:4040 or [::]:4040.")
+    return name.strip("[]"), int(port)
+
+
+def _public_host(public: str | None, place: str, port: int) -> Host:
+    """What the relay's address names. Where it listens everywhere and nobody said otherwise: this machine's name."""
+    if public is not None:
+        return Host.parse(public) if "://" in public else parse_hosts("kassiber", public)[0]
+    name = place.rpartition(":")[0]
+    return parse_hosts("kassiber", f"{socket.gethostname() if name in _EVERYWHERE else name}:{port}")[0]
+
+
+def run_relay(
+    directory: Path,
+    places: Sequence[str],
+    public: str | None,
+    started: Callable[[str], None],
+    timing: Timing | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. `started` is called with the relay's address once it can be reached.
+
+    Raises CallerError, DiskFullError, DiskBrokenError.
+    """
+    _prepare_process()
+    trio.run(_serve, directory, places, public, started, timing)
+
+
+async def _serve(
+    directory: Path, places: Sequence[str], public: str | None, started: Callable[[str], None], timing: Timing | None
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with open_relay(directory, places, public, timing) as served:
+            started(served.address)
+            log.info("the relay serves")
+            await anext(aiter(signals))
+            log.info("the relay stops")
+
+
+def _prepare_process() -> None:
+    """No core dumps, which would hold keys; as many open files as connections are allowed."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - POSIX only
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + _FILES_BESIDE_CONNECTIONS
+    if soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
