@@ -11,7 +11,7 @@ from pathlib import Path
 
 BALLAST_BYTES = 8 * 2**20
 """Twice the log between two checkpoints."""
-_ROOM_BEFORE_MAKING = 4 * BALLAST_BYTES
+ROOM_BEFORE_MAKING_BYTES = 4 * BALLAST_BYTES
 _ZEROS = bytes(2**20)
 
 
@@ -25,7 +25,7 @@ class Ballast:
 
     def restore(self) -> None:
         """Make it where it is missing and there is ample room."""
-        if not self.present and shutil.disk_usage(self._path.parent).free > _ROOM_BEFORE_MAKING:
+        if not self.present and shutil.disk_usage(self._path.parent).free > ROOM_BEFORE_MAKING_BYTES:
             self.present = self._write()
 
     def release(self) -> None:
