@@ -30,7 +30,7 @@ from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
-from protocol.operations import Configure, Operation
+from protocol.operations import Accept, Configure, Operation
 from protocol.timing import Timing
 from protocol.wire.addresses import format_key
 
@@ -67,7 +67,8 @@ class PersonalNode:
     async def request(self, operation: Operation) -> Any:
         """The personal machine's answer. Raises CallerError, WorldError."""
         result = await self._running.request(operation)
-        await self.refresh()
+        if isinstance(operation, Configure | Accept):
+            await self.refresh()
         return result
 
     async def refresh(self) -> None:

@@ -63,8 +63,11 @@ def open_database(path: Path, schema: Schema, key: bytes | None = None) -> sqlit
 
 
 def open_reader(path: Path, schema: Schema, key: bytes | None = None) -> sqlite3.Connection:
-    """A connection that can only read, to a file that `open_database` has brought up to date. Raises as it does."""
-    connection = _connect(path, key)
+    """A connection that can only read, to a file that `open_database` has brought up to date. Raises as it does.
+
+    It may move between threads, as long as one uses it at a time.
+    """
+    connection = _connect(path, key, one_thread=False)
     try:
         check_version(connection, path, schema.name, schema.application_id, len(schema.steps))
         connection.execute("PRAGMA query_only = ON")
@@ -117,14 +120,15 @@ CLOCK_TABLE = "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), servic
 """For a schema's first step."""
 
 
-def _connect(path: Path, key: bytes | None) -> sqlite3.Connection:
+def _connect(path: Path, key: bytes | None, one_thread: bool = True) -> sqlite3.Connection:
     if key is None:
-        return sqlite3.connect(path, isolation_level=None, cached_statements=256)
+        return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=one_thread)
     assert len(key) == 32, "SQLCipher's raw key"
     from sqlcipher3 import dbapi2 as sqlcipher  # noqa: PLC0415 - a plain relay needs no SQLCipher
 
     # The same interface as sqlite3 in classes of its own.
-    connection = cast("sqlite3.Connection", sqlcipher.connect(path, isolation_level=None, cached_statements=256))
+    opened = sqlcipher.connect(path, isolation_level=None, cached_statements=256, check_same_thread=one_thread)
+    connection = cast("sqlite3.Connection", opened)
     connection.execute("PRAGMA cipher_log_level = NONE")
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     return connection
