@@ -16,6 +16,8 @@ from protocol.errors import CallerError
 from protocol.timing import Timing
 from protocol.wire.addresses import parse_hosts
 
+_EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 -- only compared with
+
 
 class SettingsError(CallerError):
     """The settings file names what is no setting, or gives one a value that it cannot have."""
@@ -59,15 +61,27 @@ def _refuse_unknown(path: Path, prefix: str, table: dict[str, Any], known: list[
             raise SettingsError(f"{path}: {prefix}{key} = {value!r} is no setting. {right}")
 
 
+def parse_place(text: str, name: str) -> str:
+    """`name:port`, in the form in which it is told to others. Raises SettingsError that says what `name` should be."""
+    try:
+        (host,) = parse_hosts("kassiber", text)
+    except (CallerError, ValueError):
+        raise SettingsError(f'{name} = {text!r} should look like "name:port", as "0.0.0.0:7777".') from None
+    return host.authority
+
+
+def check_told(settings: Settings) -> None:
+    """Contacts must be told where to reach this node. Raises SettingsError where that is every address at once."""
+    if settings.listen is not None and settings.public is None and settings.listen.rpartition(":")[0] in _EVERYWHERE:
+        raise SettingsError(
+            f"listen = {settings.listen!r} is every address of this machine: contacts need one of them. "
+            "Set public too (--public NAME:PORT), or listen on one address."
+        )
+
+
 def _place(path: Path, table: dict[str, Any], key: str) -> str | None:
     value = table.get(key)
-    if value is None:
-        return None
-    try:
-        (host,) = parse_hosts("kassiber", str(value))
-    except (CallerError, ValueError):
-        raise SettingsError(f'{path}: {key} = {value!r} should look like "name:port", as "0.0.0.0:7777".') from None
-    return host.authority
+    return None if value is None else parse_place(str(value), f"{path}: {key}")
 
 
 def _timing(path: Path, table: object) -> Timing:

@@ -1,8 +1,10 @@
 """The command line's side of the local API: one request a connection, without an event loop, so that it starts fast."""
 
+import contextlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -35,18 +37,26 @@ class Client:
             raise _refusal(value, status)
         return value
 
-    def changes(self, after: int) -> Iterator[bytes]:
-        """Each line as it is, an empty one for each heartbeat; ends only by NotRunningError or ApiError."""
-        with self._connect() as connection:
+    def is_running(self) -> bool:
+        """Whether a node listens."""
+        try:
+            with self._connect():
+                return True
+        except NotRunningError:
+            return False
+
+    def changes(self, after: int, seconds: float | None = None) -> "Stream":
+        """Every change above `after`, for so long, or for ever. Raises ApiError, NotRunningError."""
+        connection = self._connect()
+        try:
             _write(connection, "GET", f"/v1/changes?after={after}", None)
             status, content = connection.receive_head()
             if status >= 400:
                 raise _refusal(_decode(content), status)
-            partial = b""
-            for piece in connection.pieces():
-                *lines, partial = (partial + piece).split(b"\n")
-                yield from lines
-        raise NotRunningError("The node has ended.")
+        except BaseException:
+            connection.close()
+            raise
+        return Stream(connection, None if seconds is None else time.monotonic() + seconds)
 
     def _connect(self) -> "_Connection":
         access = read_access(self._profile.access)
@@ -63,6 +73,37 @@ class Client:
         return _Connection(opened, access)
 
 
+class Stream:
+    """The lines of a stream of changes, each as it is; an empty one for each heartbeat."""
+
+    def __init__(self, connection: "_Connection", end: float | None) -> None:
+        self._connection = connection
+        self._end = end
+        self._left = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Ends when its time is over or it was left; otherwise by NotRunningError."""
+        partial = b""
+        try:
+            for piece in self._connection.pieces(self._end):
+                *lines, partial = (partial + piece).split(b"\n")
+                yield from lines
+            if not self._left:
+                raise NotRunningError("The node has ended.")
+        except NotRunningError:
+            if not self._left:
+                raise
+        except TimeoutError:
+            pass
+        finally:
+            self._connection.close()
+
+    def leave(self) -> None:
+        """From another thread: end the iteration."""
+        self._left = True
+        self._connection.shutdown()
+
+
 class _Connection:
     """One socket, one request."""
 
@@ -75,7 +116,15 @@ class _Connection:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
+
+    def shutdown(self) -> None:
+        """Wakes whoever reads."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, *events: h11.Event) -> None:
         try:
@@ -97,17 +146,23 @@ class _Connection:
             if isinstance(event, h11.Response):
                 return event.status_code, b"".join(self.pieces()) if event.status_code >= 400 else b""
 
-    def pieces(self) -> Iterator[bytes]:
-        """The body as it comes."""
-        while isinstance(event := self._next(), h11.Data):
+    def pieces(self, end: float | None = None) -> Iterator[bytes]:
+        """The body as it comes, until `end` on the monotonic clock. Raises TimeoutError then, NotRunningError."""
+        while isinstance(event := self._next(end), h11.Data):
             yield bytes(event.data)
 
-    def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    def _next(self, end: float | None = None) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
+                if end is not None:
+                    self._socket.settimeout(max(end - time.monotonic(), 0.001))
                 self._http.receive_data(self._socket.recv(262_144))
+        except TimeoutError:
+            if end is not None:
+                raise
+            raise NotRunningError("The node does not answer. See its log, or stop it and start it again.") from None
         except (OSError, h11.RemoteProtocolError) as error:
-            raise NotRunningError(f"The node has ended, or does not answer: {error}.") from error
+            raise NotRunningError(f"The node has ended: {error}.") from error
         return event
 
 

@@ -5,7 +5,7 @@ from msgspec import Struct
 from node.api.contract import Call, Reply
 from node.api.errors import ApiError
 from node.store.rows import ContactRow
-from protocol.operations import Accept, RemoveContact, SetContact
+from protocol.operations import Accept, MarkSeen, RemoveContact, SetContact
 
 
 class NewContact(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +22,8 @@ class ContactPatch(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | None = None
     verified: bool | None = None
+    seen: int | None = None
+    """The person has looked at the conversation up to this change number."""
 
 
 async def list_contacts(call: Call) -> Reply:
@@ -43,9 +45,12 @@ async def accept(call: Call) -> Reply:
 
 
 async def change(call: Call) -> Reply:
-    """PATCH /v1/contacts/N: rename, or mark verified or not."""
+    """PATCH /v1/contacts/N: rename, mark verified or not, mark seen."""
     wanted = call.read_body(ContactPatch)
-    await call.node.request(SetContact(call.arguments[0], wanted.name, wanted.verified))
+    if wanted.name is not None or wanted.verified is not None:
+        await call.node.request(SetContact(call.arguments[0], wanted.name, wanted.verified))
+    if wanted.seen is not None:
+        await call.node.request(MarkSeen(call.arguments[0], wanted.seen))
     return Reply(await _find(call))
 
 

@@ -27,7 +27,7 @@ class NewName(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def show(call: Call) -> Reply:
-    """Counts are of the moment, each from the same snapshot."""
+    """GET: counts of the moment."""
     relays, direct = tuple(call.node.relays()), call.node.direct
 
     def query(reader: Reader) -> Status:

@@ -17,7 +17,7 @@ from node.profile import (
     locked,
     open_profile,
 )
-from node.settings import SettingsError, read_settings
+from node.settings import Settings, SettingsError, check_told, read_settings
 from node.store.keys import credential_slot, new_data_key, write_slots
 from protocol.errors import CallerError
 
@@ -113,7 +113,7 @@ def test_settings_reach_the_timing(tmp_path: Path) -> None:
     [
         ("lisen = 'a:1'", "lisen = 'a:1' is no setting. Did you mean listen?"),
         ("relay = 'a:1'", "There are: listen, public, timing."),
-        ("listen = 7777", 'listen = 7777 should look like "name:port"'),
+        ("listen = 7777", "listen = '7777' should look like \"name:port\""),
         ("listen = 'here'", "listen = 'here' should look like"),
         ("timing = 3", "timing = 3 should be a table"),
         ("[timing]\ndial_second = 3", "timing.dial_second = 3 is no setting. Did you mean timing.dial_seconds?"),
@@ -131,3 +131,11 @@ def test_a_wrong_setting_names_key_value_and_what_would_be_right(tmp_path: Path,
         read_settings(path)
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:7777", "[::]:7777"])
+def test_every_address_at_once_is_not_what_contacts_can_be_told(listen: str) -> None:
+    with pytest.raises(SettingsError, match="Set public too"):
+        check_told(Settings(listen=listen))
+    check_told(Settings(listen=listen, public="node.example.org:80"))
+    check_told(Settings(listen="192.0.2.1:7777"))

@@ -213,7 +213,7 @@ async def test_an_idle_stream_has_a_heartbeat(profile: Profile, monkeypatch: pyt
     async with serving(profile):
 
         def two() -> list[bytes]:
-            lines = Client(profile).changes(0)
+            lines = iter(Client(profile).changes(0))
             return [next(lines), next(lines)]
 
         with trio.fail_after(3):

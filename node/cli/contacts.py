@@ -1,0 +1,67 @@
+"""`kassiber contacts`, and how a command finds the contact that a person names."""
+
+import unicodedata
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from node.api.client import Client
+from node.cli.exits import NoInputError
+from node.cli.profiles import HERE, Where, node_for
+from node.cli.terminal import print_json, print_table
+
+_STATES = {
+    "waiting": "waiting for their first reply",
+    "active": "",
+    "refused": "someone else used this invitation: ask for a new one",
+    "closed": "they left",
+}
+
+
+def contacts(
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a line.")] = False,
+    where: Where = HERE,
+) -> None:
+    """List contacts: number, name, whether you compared safety numbers, unread messages."""
+    with node_for(where) as client:
+        rows = client.request("GET", "/v1/contacts")["contacts"]
+    if json:
+        for row in rows:
+            print_json(row)
+        return
+    if not rows:
+        print("No contacts yet. Make one: kassiber invite, or kassiber accept LINK")
+        return
+    print_table(
+        ("", "NAME", "VERIFIED", "UNREAD", "ROUTE", "STATE"),
+        (
+            (
+                str(row["contact"]),
+                row["name"],
+                "yes" if row["verified"] else "no",
+                str(row["unread"] or ""),
+                "direct" if row["direct"] else "relay",
+                _STATES.get(row["state"], row["state"]),
+            )
+            for row in rows
+        ),
+    )
+
+
+def find_contact(client: Client, wanted: str) -> dict[str, Any]:
+    """By name, by a name that differs in case only, or by number. Raises NoInputError where none or several match."""
+    rows: list[dict[str, Any]] = client.request("GET", "/v1/contacts")["contacts"]
+    name = unicodedata.normalize("NFC", wanted)
+    for matches in (
+        [row for row in rows if row["name"] == name],
+        [row for row in rows if row["name"].casefold() == name.casefold()],
+        [row for row in rows if str(row["contact"]) == name],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            numbers = ", ".join(str(row["contact"]) for row in matches)
+            raise NoInputError(f"Several contacts are called {name!r}. Use a number instead: {numbers}")
+    known = ", ".join(row["name"] for row in rows[:20]) or "none yet"
+    raise NoInputError(f"There is no contact {name!r}. There are: {known}")

@@ -1,0 +1,136 @@
+"""`kassiber doctor`: says what is wrong, and what to do."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+from node.api.client import Client
+from node.api.errors import ApiError
+from node.cli.exits import OK, UNAVAILABLE
+from node.cli.profiles import HERE, Json, Where
+from node.cli.terminal import print_json, visible
+from node.profile import Profile, ProfileInUseError, locked, runtime_directory
+from protocol.errors import KassiberError
+
+Level: TypeAlias = Literal["ok", "note", "wrong"]
+Finding: TypeAlias = tuple[Level, str, str]
+"""How bad, what is so, what to do."""
+
+LEAST_FREE_BYTES = 200_000_000
+_SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
+
+
+def doctor(*, json: Json = False, where: Where = HERE) -> int:
+    """Check profile, keys, settings, disk, node and relays. Ends with 69 if anything is wrong; asks for nothing."""
+    wrong = False
+    for level, what, remedy in examine(where):
+        wrong = wrong or level == "wrong"
+        if json:
+            print_json({"level": level, "what": what, "remedy": remedy or None})
+        else:
+            print(f"{_SIGNS[level]} {visible(what)}")
+            if remedy:
+                print(f"        {visible(remedy)}")
+    return UNAVAILABLE if wrong else OK
+
+
+def examine(where: Where) -> Iterator[Finding]:
+    """From the disk outwards; what cannot be looked into because of something earlier is left out."""
+    try:
+        profile = where.open()
+    except KassiberError as error:
+        yield _wrong(error)
+        return
+    yield "ok", f"The profile is {profile.directory}", ""
+    yield from _keys(profile)
+    yield from _settings(profile)
+    yield from _disk(profile)
+    yield from _node(profile)
+
+
+def _keys(profile: Profile) -> Iterator[Finding]:
+    from node.store.keys import CredentialSlot, KeyRingSlot, PassphraseSlot, read_slots
+
+    names = {PassphraseSlot: "a passphrase", CredentialSlot: "a credential file", KeyRingSlot: "the key ring"}
+    try:
+        slots = read_slots(profile.keys)
+    except KassiberError as error:
+        yield _wrong(error)
+        return
+    yield "ok", f"It is unlocked by {' or '.join(names[type(slot)] for slot in slots)}", ""
+    if len(slots) == 1 and isinstance(slots[0], KeyRingSlot):
+        yield "note", "Without the key ring nothing unlocks it", "Set a passphrase too: kassiber passphrase"
+
+
+def _settings(profile: Profile) -> Iterator[Finding]:
+    from node.settings import read_settings
+    from protocol.timing import Timing
+
+    try:
+        settings = read_settings(profile.settings)
+    except KassiberError as error:
+        yield _wrong(error)
+        return
+    if settings.timing == Timing():
+        yield "ok", "The settings are valid", ""
+    else:
+        yield "note", "Durations differ from the defaults", f"Wanted? They are set in {profile.settings}"
+
+
+def _disk(profile: Profile) -> Iterator[Finding]:
+    free = shutil.disk_usage(profile.directory).free
+    if free < LEAST_FREE_BYTES:
+        yield "wrong", f"The disk has {free // 1_000_000} MB left", "Free some space: messages cannot be stored without"
+    else:
+        yield "ok", f"The disk has {free // 1_000_000_000} GB left", ""
+    for path in (profile.keys, profile.mailbox, profile.relay):
+        if path.exists() and path.stat().st_mode & 0o077:
+            yield "wrong", f"{path} is open to other users", f"chmod 600 {path}"
+
+
+def _node(profile: Profile) -> Iterator[Finding]:
+    client = Client(profile)
+    try:
+        if client.is_running():
+            yield "ok", "The node runs", ""
+            yield from _running(client.request("GET", "/v1/status"), client.request("GET", "/v1/contacts")["contacts"])
+            return
+        with locked(profile):
+            yield "note", "No node is running: nothing is received", "Start it: kassiber up"
+    except ProfileInUseError:
+        yield (
+            "wrong",
+            "A process holds the profile, but no node answers",
+            f"It is starting or stuck, or runs with another runtime directory than {runtime_directory()}",
+        )
+    except (ApiError, KassiberError) as error:
+        yield _wrong(error)
+
+
+def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator[Finding]:
+    from node.api.status import installed_version
+
+    if status["version"] != installed_version():
+        yield "note", f"The node runs version {status['version']}, this is {installed_version()}", "Restart the node"
+    relays = status["relays"]
+    for relay in relays:
+        level: Level = "ok" if relay["state"] == "connected" else "note" if relay["state"] == "connecting" else "wrong"
+        why = f": {relay['error']}" if relay["error"] else ""
+        remedy = "Is this machine online? Else the relay may be down: others are used" if level == "wrong" else ""
+        yield level, f"{relay['host']} is {relay['state']}{why}", remedy
+    if not relays and not status["direct"]:
+        yield "wrong", "There is no relay: nobody can reach this node", "Add one: kassiber relays add ADDRESS"
+    elif len(relays) == 1:
+        yield "note", "There is one relay: without it nobody reaches you", "Add a second: kassiber relays add ADDRESS"
+    if status["waiting"]:
+        yield "note", f"{status['waiting']} messages wait for a relay to take them", ""
+    for contact in contacts:
+        if contact["state"] == "refused":
+            yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"
+        elif contact["state"] == "active" and not contact["verified"]:
+            yield "note", f"{contact['name']} is not verified", f"Compare: kassiber verify {contact['contact']}"
+
+
+def _wrong(error: KassiberError) -> Finding:
+    what, _, remedy = str(error).partition(". ")
+    return "wrong", what, remedy

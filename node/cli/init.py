@@ -1,0 +1,88 @@
+"""`kassiber init`: makes a profile, whole or not at all."""
+
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from node.api.client import Client
+from node.cli.exits import BadTextError
+from node.cli.profiles import HERE, Where
+from node.profile import Profile, create_profile, discard_profile
+from protocol.limits import MAX_NAME_BYTES
+from protocol.wire.addresses import parse_address
+
+
+def init(
+    *,
+    name: Annotated[str | None, Parameter(help="What contacts are told that you are called.")] = None,
+    relay: Annotated[
+        list[str] | None, Parameter(negative="", help="A relay's address; repeat for a second one, which is better.")
+    ] = None,
+    key_ring: Annotated[bool, Parameter(negative="", help="Let the system's key ring unlock it too.")] = False,
+    where: Where = HERE,
+) -> None:
+    """Make a profile: keys, an encrypted mailbox, a name, relays.
+
+    Asks for a passphrase on the terminal. With --credential-file that file unlocks it instead; it is made if missing.
+    """
+    chosen = check_name(_ask_name() if name is None else name)
+    addresses = relay or []
+    for address in addresses:
+        parse_address(address)
+    profile = create_profile(where.directory)
+    try:
+        _lock_up(profile, where.credential_file, key_ring)
+        _set_up(profile, where.credential_file, chosen, addresses)
+    except BaseException:
+        discard_profile(profile)
+        raise
+    print(f"Made a profile in {profile.directory}")
+    if not addresses:
+        print("It has no relay: the first invitation that you accept brings one, or: kassiber relays add ADDRESS")
+    elif len(addresses) == 1:
+        print("It has one relay. A second one, of somebody else's, keeps you reachable: kassiber relays add ADDRESS")
+    print("Start the node: kassiber up")
+
+
+def check_name(name: str) -> str | None:
+    """NFC; nil for none. Raises BadTextError."""
+    composed = unicodedata.normalize("NFC", name.strip())
+    try:
+        size = len(composed.encode())
+    except UnicodeEncodeError:
+        raise BadTextError("The name is not UTF-8.") from None
+    if size > MAX_NAME_BYTES:
+        raise BadTextError(f"The name is too long: at most {MAX_NAME_BYTES} bytes, this has {size}.")
+    return composed or None
+
+
+def _ask_name() -> str:
+    return input("Your name, as contacts will see it (may be empty): ") if sys.stdin.isatty() else ""
+
+
+def _lock_up(profile: Profile, credential_file: Path | None, key_ring: bool) -> None:
+    """A fresh data key, and what unlocks it."""
+    from node.cli.secrets import credential_for, new_key_ring_entry, new_passphrase
+    from node.store.keys import Slot, new_data_key, write_slots
+    from node.unlock import terminal_prompt
+
+    data_key = new_data_key()
+    slots: list[Slot] = [
+        credential_for(data_key, credential_file) or new_passphrase(data_key, terminal_prompt()),
+        *([new_key_ring_entry(data_key)] if key_ring else []),
+    ]
+    write_slots(profile.keys, slots)
+
+
+def _set_up(profile: Profile, credential_file: Path | None, name: str | None, relays: list[str]) -> None:
+    """Everything else is in the mailbox, which a node makes."""
+    from node.cli.momentary import momentary_node
+
+    with momentary_node(profile, credential_file):
+        client = Client(profile)
+        if name is not None:
+            client.request("PUT", "/v1/name", {"name": name})
+        client.request("PUT", "/v1/relays", {"relays": relays})

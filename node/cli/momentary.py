@@ -1,0 +1,75 @@
+"""A node in a thread of this process, where none runs otherwise: the command talks to it as it would to any."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+from node.cli.serving import forbid_core_dumps, serve
+from node.profile import Profile, locked
+from node.settings import Settings, read_settings
+from node.store.keys import DataKey
+from node.unlock import terminal_prompt, unlock
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def momentary_node(profile: Profile, credential_file: Path | None) -> Iterator[None]:
+    """Answers requests while the block runs. Raises ProfileInUseError, LockedError, and what a node's start raises."""
+    forbid_core_dumps()
+    settings = read_settings(profile.settings)
+    with locked(profile):
+        node = _Thread(profile, unlock(profile, credential_file, terminal_prompt()), settings)
+        node.start()
+        try:
+            yield
+        finally:
+            node.stop()
+
+
+class _Thread:
+    """Trio in a thread of its own; what ends it early is raised where it is stopped."""
+
+    def __init__(self, profile: Profile, data_key: DataKey, settings: Settings) -> None:
+        self._arguments = (profile, data_key, settings)
+        self._thread = threading.Thread(target=self._run, name="node")
+        self._started = threading.Event()
+        self._cancel: trio.CancelScope | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Returns once requests are answered. Raises what kept the node from starting."""
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends the node and waits for it. Raises what ended it before, if anything did."""
+        if self._token is not None and self._cancel is not None:
+            try:
+                self._token.run_sync_soon(self._cancel.cancel)
+            except trio.RunFinishedError:
+                pass
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._serve)
+        except BaseException as error:  # containment: a thread's error goes to whoever started it
+            log.debug("the node ended early", exc_info=error)
+            self._error = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as self._cancel:
+            await serve(*self._arguments, self._started.set)

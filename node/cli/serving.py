@@ -1,0 +1,27 @@
+"""A whole node with its local API, as `up` runs it and as other commands run it for the moment."""
+
+import sys
+from collections.abc import Callable
+
+import trio
+
+from node.api.server import serve_api
+from node.node import run_node
+from node.profile import Profile
+from node.settings import Settings
+from node.store.keys import DataKey, derive_keys
+
+
+async def serve(profile: Profile, data_key: DataKey, settings: Settings, started: Callable[[], None]) -> None:
+    """Until cancelled. The caller holds the profile's lock. `started` is called once requests are answered."""
+    async with run_node(profile, derive_keys(data_key), settings) as node, serve_api(node, profile):
+        started()
+        await trio.sleep_forever()
+
+
+def forbid_core_dumps() -> None:
+    """A crash must not write keys to the disk."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

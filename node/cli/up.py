@@ -1,0 +1,67 @@
+"""`kassiber up`: the node, in the foreground."""
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from node.cli.profiles import HERE, Where
+
+if TYPE_CHECKING:
+    from node.profile import Profile
+    from node.settings import Settings
+    from node.store.keys import DataKey
+
+Place = Annotated[str | None, Parameter(help="Listen here (address:port), so that contacts reach this node directly.")]
+
+
+def up(
+    *,
+    listen: Place = None,
+    public: Annotated[
+        str | None, Parameter(help="What contacts are told instead (name:port), where the address differs outside.")
+    ] = None,
+    where: Where = HERE,
+) -> None:
+    """Run the node until it is stopped (Ctrl-C or SIGTERM). Other commands talk to it."""
+    from msgspec.structs import replace
+
+    from node.cli.serving import forbid_core_dumps
+    from node.profile import locked
+    from node.settings import check_told, parse_place, read_settings
+    from node.unlock import terminal_prompt, unlock
+    from protocol.timing import Timing
+
+    forbid_core_dumps()
+    profile = where.open()
+    settings = read_settings(profile.settings)
+    if listen is not None:
+        settings = replace(settings, listen=parse_place(listen, "--listen"))
+    if public is not None:
+        settings = replace(settings, public=parse_place(public, "--public"))
+    check_told(settings)
+    if settings.timing != Timing():
+        print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
+    with locked(profile):
+        data_key = unlock(profile, where.credential_file, terminal_prompt())
+        _run(profile, data_key, settings)
+
+
+def _run(profile: "Profile", data_key: "DataKey", settings: "Settings") -> None:
+    import trio
+
+    from node.cli.serving import serve
+
+    async def until_stopped() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve, profile, data_key, settings, _say_started)
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+    trio.run(until_stopped)
+
+
+def _say_started() -> None:
+    print("The node runs. Ctrl-C stops it.", flush=True)
