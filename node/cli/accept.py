@@ -31,9 +31,8 @@ def accept(
     if json:
         print_json(row)
         return
-    shown = visible(row["name"])
-    print(f"Accepted. Waiting for {shown}: kassiber contacts shows when they have answered.")
-    print(f"Then compare safety numbers, best in person: kassiber verify {row['contact']}")
+    print(f"Accepted. It is contact {row['contact']}, {visible(row['name'])}; waiting for their node to answer.")
+    print(f"Compare safety numbers, best in person: kassiber verify {row['contact']}")
 
 
 def read_invitation(given: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from node.cli.serving import forbid_core_dumps, serve
+from node.cli.serving import prepare_process, serve
 from node.profile import Profile, locked
 from node.settings import Settings, read_settings
 from node.store.keys import DataKey
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 @contextmanager
 def momentary_node(profile: Profile, credential_file: Path | None) -> Iterator[None]:
     """Answers requests while the block runs. Raises ProfileInUseError, LockedError, and what a node's start raises."""
-    forbid_core_dumps()
+    prepare_process(logging.ERROR)
     settings = read_settings(profile.settings)
     with locked(profile):
         node = _Thread(profile, unlock(profile, credential_file, terminal_prompt()), settings)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import trio
 
 from node.api.server import serve_api
+from node.logs import configure_logs
 from node.node import run_node
 from node.profile import Profile
 from node.settings import Settings
@@ -19,8 +20,9 @@ async def serve(profile: Profile, data_key: DataKey, settings: Settings, started
         await trio.sleep_forever()
 
 
-def forbid_core_dumps() -> None:
-    """A crash must not write keys to the disk."""
+def prepare_process(log_level: int) -> None:
+    """Logs to standard error, without names; no core dumps: a crash must not write keys to the disk."""
+    configure_logs(log_level)
     if sys.platform != "win32":
         import resource
 

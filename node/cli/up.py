@@ -1,5 +1,6 @@
 """`kassiber up`: the node, in the foreground."""
 
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -27,13 +28,13 @@ def up(
     """Run the node until it is stopped (Ctrl-C or SIGTERM). Other commands talk to it."""
     from msgspec.structs import replace
 
-    from node.cli.serving import forbid_core_dumps
+    from node.cli.serving import prepare_process
     from node.profile import locked
     from node.settings import check_told, parse_place, read_settings
     from node.unlock import terminal_prompt, unlock
     from protocol.timing import Timing
 
-    forbid_core_dumps()
+    prepare_process(logging.WARNING)
     profile = where.open()
     settings = read_settings(profile.settings)
     if listen is not None:
