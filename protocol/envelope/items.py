@@ -21,8 +21,8 @@ class _Item(Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc
 class Received(_Item, frozen=True, tag=1):
     """Drives re-sending only. Indexes count envelopes of a session over all turns, from 0.
 
-    Of the reader's envelopes all below `total` have come except `missing`, the lowest of them; of the writer's own, those
-    below `floor` have come or will not come any more.
+    Of the reader's envelopes all below `total` have come except `missing`, the lowest of them; of the writer's own,
+    those below `floor` have come or will not come any more.
     """
 
     floor: U32

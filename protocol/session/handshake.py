@@ -46,7 +46,7 @@ def join(
 ) -> tuple[Session, bytes]:  # fmt: skip
     """The joiner's side: the session and the 3,840-byte body, sealed once and re-sent byte for byte.
 
-    `encoded` is the invitation's own bytes, `payload` exactly 1,408 bytes. Raises PeerError BAD_KEY for unusable prekeys.
+    `encoded` is the invitation's own bytes, `payload` exactly 1,408 bytes. Raises PeerError BAD_KEY.
     """
     assert len(payload) == FIRST_PAYLOAD_BYTES
     ephemeral = DhPrivate(entropy.secret(32))

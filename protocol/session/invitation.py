@@ -5,7 +5,7 @@ everything else derives from S, separately for each relay, so that two relays ho
 """
 
 import base64
-import binascii
+import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -35,10 +35,11 @@ from protocol.wire.codec import Decoder, encode
 FILE_MAGIC = "kassiber invitation"
 MAX_FILE_BYTES = 4_096
 _SECRET_BYTES = 32
+_NO_BASE64URL = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Route(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Where an identity is reached: `host` is `ws://name:port` or `wss://name:port`; `direct` where it is its own node."""
+    """Where an identity is reached: `host` is `ws://name:port` or `wss://name:port`; `direct`: its own node."""
 
     host: Annotated[str, Meta(min_length=6, max_length=MAX_HOST_BYTES)]
     relay: RelayKeyField
@@ -163,20 +164,31 @@ def parse_link(link: str) -> ParsedLink:
         raise CallerError("This invitation link is cut: the part from /i# on is missing. Ask for it again.")
     hosts = parse_hosts(scheme, place)
     if len(hosts) > (1 if direct else 2):
-        raise CallerError(f"This invitation link names {len(hosts)} hosts; {'one is' if direct else 'two are'} possible.")
-    try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise CallerError("This invitation link is damaged behind '#': it has characters that no link has.") from None
-    expected = 32 * len(hosts) + _SECRET_BYTES
-    if len(raw) != expected or base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
-        wanted = (expected * 4 + 2) // 3
+        possible = "one is" if direct else "two are"
+        raise CallerError(f"This invitation link names {len(hosts)} hosts; {possible} possible.")
+    raw = _parse_token(token, 32 * len(hosts) + _SECRET_BYTES)
+    keys = [RelayKey(raw[32 * i : 32 * i + 32]) for i in range(len(hosts))]
+    return ParsedLink(tuple(zip(hosts, keys, strict=True)), InvitationSecret(raw[-_SECRET_BYTES:]), direct)
+
+
+def _parse_token(token: str, length: int) -> bytes:
+    """The `length` bytes of what is behind '#'. Raises CallerError."""
+    strange = _NO_BASE64URL.search(token)
+    if strange:
+        raise CallerError(
+            f"This invitation link is damaged: {strange[0]!r} behind '#' is in no link. "
+            "Copy the whole link, or ask for a new one."
+        )
+    wanted = (length * 4 + 2) // 3
+    if len(token) != wanted:
         raise CallerError(
             f"This invitation link is damaged: {len(token)} characters behind '#' where {wanted} should be. "
             "Copy the whole link, or ask for a new one."
         )
-    keys = [RelayKey(raw[32 * i : 32 * i + 32]) for i in range(len(hosts))]
-    return ParsedLink(tuple(zip(hosts, keys, strict=True)), InvitationSecret(raw[-_SECRET_BYTES:]), direct)
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
+        raise CallerError("This invitation link is damaged: its last character is another. Copy the whole link again.")
+    return raw
 
 
 def format_file(secret: InvitationSecret, invitation: bytes) -> bytes:

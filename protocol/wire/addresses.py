@@ -63,22 +63,24 @@ def format_key(key: RelayKey) -> str:
 
 
 def parse_address(text: str) -> tuple[Host, RelayKey]:
-    """Raises CallerError that says which part is wrong."""
+    """Raises CallerError that says which part is wrong, without what is behind '#': it may be a secret."""
     stripped = text.strip()
+    shown = stripped.partition("#")[0]
     scheme, separator, rest = stripped.partition("://")
     if not separator or scheme not in _SCHEMES:
-        raise CallerError(f"{text!r} is not a relay's address: it should look like kassiber://host:port/r#key.")
+        raise CallerError(f"{shown!r} is not a relay's address: it should look like kassiber://host:port/r#key.")
     place, separator, token = rest.partition("/r#")
     if not separator:
-        hint = " It looks like an invitation." if "/i#" in rest else " The part from /r# on is missing."
-        raise CallerError(f"{text!r} is not a relay's address.{hint}")
+        invitation = "/i#" in rest or "/d#" in rest
+        hint = " It looks like an invitation." if invitation else " The part from /r# on is missing."
+        raise CallerError(f"{shown!r} is not a relay's address.{hint}")
     host = _parse_authority(_SCHEMES[scheme], place)
     try:
         key = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 32 or format_key(RelayKey(key)) != token:
-        raise CallerError(f"The key behind '#' of {stripped!r} is damaged: it should be 43 characters. Copy it again.")
+        raise CallerError(f"The key behind '#' of {shown!r} is damaged: it should be 43 characters. Copy it again.")
     return host, RelayKey(key)
 
 

@@ -256,6 +256,15 @@ def _conversations() -> Iterator[Scenario]:
     talk.open("joiner", talk.seal("inviter"))
     yield talk.scenario("ratchet-crossing", "4 §3", "both send at once: the turn waits, nothing is lost")
 
+    talk = _Talk("eight turns late")
+    old = talk.seal("joiner")
+    talk.open("inviter", talk.seal("joiner"))
+    for _ in range(8):
+        talk.open("joiner", talk.seal("inviter"))
+        talk.open("inviter", talk.seal("joiner"))
+    talk.open("inviter", old)
+    yield talk.scenario("ratchet-eight-turns-late", "4 §5", "header keys of the eight chains before are kept")
+
     talk = _Talk("first reply late")
     for _ in range(3):
         talk.seal("joiner")
