@@ -4,6 +4,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, Configure, Invite, SendText
 from protocol.timing import Timing
+from protocol.wire.commands import Command
 
 START = 1_800_000_000.0
 FAST = Timing(
@@ -172,6 +174,8 @@ class World:
         self.relays: dict[RelayKey, RelayHost] = {}
         self.people: list[Person] = []
         self.cut: set[tuple[str, str]] = set()
+        self.mischief: Callable[[Command], list[Command]] = lambda command: [command]
+        """What relays make of what they send: drop, repeat, alter."""
 
     def relay(self, name: str) -> RelayHost:
         relay = RelayHost(self, name)
@@ -225,12 +229,14 @@ class World:
             return
         peer, connection = other
         incarnation = peer.incarnation
+        commands = self.mischief(effect.command) if isinstance(who, RelayHost) else [effect.command]
 
-        def arrive() -> None:
+        def arrive(command: Command) -> None:
             if peer.incarnation == incarnation and (peer.name, connection) in self.ends:
-                peer.step(Received(connection, (effect.command,)))
+                peer.step(Received(connection, (command,)))
 
-        self.at(self.time + self.latency, arrive)
+        for command in commands:
+            self.at(self.time + self.latency, partial(arrive, command))
 
     def _dial(self, who: Participant, incarnation: int, effect: Dial) -> None:
         if who.incarnation != incarnation or not who.up:
