@@ -28,6 +28,6 @@ class Decoder(Generic[T]):
             value = self._decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PeerError(Code.MALFORMED, str(error)) from None
-        if _encoder.encode(value) != data:
+        if _encoder.encode(value) != bytes(data):  # a memoryview would be compared element by element
             raise PeerError(Code.NON_CANONICAL)
         return value
