@@ -29,18 +29,14 @@ class Code(IntEnum):
     INTERNAL = 23
     CUSTODY = 24
     REPLACED = 25
-    # Never leaves the node that found it: an envelope, handshake, invitation or link that is not what it should be.
+    # Never leaves the node that found it: an envelope, handshake or invitation that is not what it should be.
     UNREADABLE = 32
     DUPLICATE = 33
-    FORKED = 34
     TOO_FAR = 35
     SKIPPED_FULL = 36
     BAD_KEY = 37
-    BAD_LINK = 38
     BAD_INVITATION = 39
-    EXPIRED = 40
     WRONG_RECIPIENT = 41
-    SIGNATURE = 42
 
 
 class KassiberError(Exception):

@@ -22,7 +22,7 @@ FILES = sorted(FOLDER.glob("*.json"))
 NEED_MORE_THAN_A_VECTOR = {
     "refused", "full", "stamp", "draining", "unavailable",  # a relay's state
     "silent", "internal", "replaced",  # time, a bug, another connection
-    "forked", "skipped_full", "expired", "signature", "bad_link",  # a node's state
+    "skipped_full",  # a node's state
 }  # fmt: skip
 
 

@@ -95,6 +95,7 @@ def conversation(given: Given) -> Result:
             case "seal":
                 bodies[number] = side.seal(step)
                 assert bodies[number] == step.raw("body"), f"step {number} seals something else"
+                assert side.state.send_index == step.number("index") + 1, f"step {number} has another index"
             case "lose":
                 side.lose(step.number("count"))
             case "open":

@@ -174,7 +174,8 @@ class _Talk:
             step["turn"] = self._turn(by, side)
         step |= {"salt": self.draw(24), "payload": payload([pack([5, f"{by} {number}", 0])], 1_472)}
         self.bodies[number] = step["body"] = side.seal(step["salt"], step["payload"])
-        self.payloads[number], self.indexes[number] = step["payload"], self.index[by]
+        self.payloads[number] = step["payload"]
+        self.indexes[number] = step["index"] = self.index[by]
         self.index[by] += 1
         self.steps.append(step)
         return number
