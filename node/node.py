@@ -61,7 +61,7 @@ class PersonalNode:
     def _relay_row(self, host: str, key: RelayKey) -> RelayRow:
         known = self._running.dialled.get(key)
         if known is None:
-            return RelayRow(host, format_key(key), "connecting", 0.0, None)
+            return RelayRow(host, format_key(key), "idle", 0.0, None)
         return RelayRow(host, format_key(key), known.state, known.since, known.reason)
 
     async def request(self, operation: Operation) -> Any:

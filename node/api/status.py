@@ -18,7 +18,7 @@ class Status(Struct, frozen=True):
     contacts: int
     unread: int
     waiting: int
-    """Contents and handshakes that nobody has taken custody of yet."""
+    """Messages, receipts and handshakes that nobody has taken custody of yet."""
     last_change: int
 
 

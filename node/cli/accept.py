@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from node.cli.exits import BadTextError, NoInputError
-from node.cli.profiles import HERE, Json, Where, node_for
+from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import print_json, visible
 
 MAX_INVITATION_BYTES = 65_536
@@ -25,7 +25,7 @@ def accept(
 ) -> None:
     """Accept an invitation. The person who made it is a contact once their node has answered."""
     body = read_invitation(invitation) | ({} if name is None else {"name": name})
-    with node_for(where, settle=True) as client:
+    with node_for(where, settle=SETTLE_SECONDS) as client:
         made = client.request("POST", "/v1/contacts", body)
         row = client.request("GET", f"/v1/contacts/{made['contact']}")
     if json:

@@ -13,7 +13,7 @@ from node.api.client import Client, Stream
 from node.cli.contacts import find_contact
 from node.cli.exits import tell
 from node.cli.inbox import all_messages, format_message, see
-from node.cli.profiles import HERE, Json, Where, node_for
+from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.send import decode
 from node.cli.terminal import indented, print_json, visible
 from protocol.errors import KassiberError
@@ -37,7 +37,7 @@ def chat(
     Each line that you type is sent. Ctrl-D ends. With --json all changes of the conversation after N are printed, then
     each as it comes, until interrupted; a reader resumes with the change number of the last complete line.
     """
-    with node_for(where, settle=True) as client:
+    with node_for(where, settle=SETTLE_SECONDS) as client:
         row = find_contact(client, contact)
         if json:
             Conversation(client, row, client.changes(after or 0), ends_with_input=False).follow_as_json()

@@ -1,13 +1,11 @@
 """`kassiber contacts`, and how a command finds the contact that a person names."""
 
 import unicodedata
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from node.api.client import Client
 from node.cli.exits import NoInputError
-from node.cli.profiles import HERE, Where, node_for
+from node.cli.profiles import GATHER_SECONDS, HERE, Json, Where, node_for
 from node.cli.terminal import print_json, print_table
 
 _STATES = {
@@ -20,11 +18,11 @@ _STATES = {
 
 def contacts(
     *,
-    json: Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a line.")] = False,
+    json: Json = False,
     where: Where = HERE,
 ) -> None:
     """List contacts: number, name, whether you compared safety numbers, unread messages."""
-    with node_for(where) as client:
+    with node_for(where, gather=GATHER_SECONDS) as client:
         rows = client.request("GET", "/v1/contacts")["contacts"]
     if json:
         for row in rows:

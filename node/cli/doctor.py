@@ -17,6 +17,7 @@ Finding: TypeAlias = tuple[Level, str, str]
 """How bad, what is so, what to do."""
 
 LEAST_FREE_BYTES = 200_000_000
+_LEVELS: dict[str, Level] = {"connected": "ok", "idle": "ok", "connecting": "note"}
 _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 
 
@@ -114,7 +115,7 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
         yield "note", f"The node runs version {status['version']}, this is {installed_version()}", "Restart the node"
     relays = status["relays"]
     for relay in relays:
-        level: Level = "ok" if relay["state"] == "connected" else "note" if relay["state"] == "connecting" else "wrong"
+        level: Level = _LEVELS.get(relay["state"], "wrong")
         why = f": {relay['error']}" if relay["error"] else ""
         remedy = "Is this machine online? Else the relay may be down: others are used" if level == "wrong" else ""
         yield level, f"{relay['host']} is {relay['state']}{why}", remedy

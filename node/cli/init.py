@@ -3,16 +3,19 @@
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from node.api.client import Client
-from node.cli.exits import BadTextError
+from node.cli.exits import BadTextError, UsageError
 from node.cli.profiles import HERE, Where
 from node.profile import Profile, create_profile, discard_profile
 from protocol.limits import MAX_NAME_BYTES
 from protocol.wire.addresses import parse_address
+
+if TYPE_CHECKING:
+    from node.store.keys import DataKey
 
 
 def init(
@@ -34,8 +37,8 @@ def init(
         parse_address(address)
     profile = create_profile(where.directory)
     try:
-        _lock_up(profile, where.credential_file, key_ring)
-        _set_up(profile, where.credential_file, chosen, addresses)
+        data_key = _lock_up(profile, where.credential_file, key_ring)
+        _set_up(profile, data_key, chosen, addresses)
     except BaseException:
         discard_profile(profile)
         raise
@@ -47,23 +50,26 @@ def init(
     print("Start the node: kassiber up")
 
 
-def check_name(name: str) -> str | None:
-    """NFC; nil for none. Raises BadTextError."""
+def check_name(name: str) -> str:
+    """In NFC. Raises BadTextError."""
     composed = unicodedata.normalize("NFC", name.strip())
     try:
         size = len(composed.encode())
     except UnicodeEncodeError:
         raise BadTextError("The name is not UTF-8.") from None
-    if size > MAX_NAME_BYTES:
-        raise BadTextError(f"The name is too long: at most {MAX_NAME_BYTES} bytes, this has {size}.")
-    return composed or None
+    if not 0 < size <= MAX_NAME_BYTES:
+        raise BadTextError(f"A name has 1 to {MAX_NAME_BYTES} bytes; this has {size}.")
+    return composed
 
 
 def _ask_name() -> str:
-    return input("Your name, as contacts will see it (may be empty): ") if sys.stdin.isatty() else ""
+    """Raises UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError("A name is needed, as contacts will see it: --name NAME")
+    return input("Your name, as contacts will see it: ")
 
 
-def _lock_up(profile: Profile, credential_file: Path | None, key_ring: bool) -> None:
+def _lock_up(profile: Profile, credential_file: Path | None, key_ring: bool) -> "DataKey":
     """A fresh data key, and what unlocks it."""
     from node.cli.secrets import credential_for, new_key_ring_entry, new_passphrase
     from node.store.keys import Slot, new_data_key, write_slots
@@ -75,14 +81,14 @@ def _lock_up(profile: Profile, credential_file: Path | None, key_ring: bool) -> 
         *([new_key_ring_entry(data_key)] if key_ring else []),
     ]
     write_slots(profile.keys, slots)
+    return data_key
 
 
-def _set_up(profile: Profile, credential_file: Path | None, name: str | None, relays: list[str]) -> None:
+def _set_up(profile: Profile, data_key: "DataKey", name: str, relays: list[str]) -> None:
     """Everything else is in the mailbox, which a node makes."""
     from node.cli.momentary import momentary_node
 
-    with momentary_node(profile, credential_file):
+    with momentary_node(profile, lambda: data_key):
         client = Client(profile)
-        if name is not None:
-            client.request("PUT", "/v1/name", {"name": name})
+        client.request("PUT", "/v1/name", {"name": name})
         client.request("PUT", "/v1/relays", {"relays": relays})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from node.cli.profiles import HERE, Json, Where, node_for
+from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import clock, print_json
 from node.files import write_private
 from protocol.limits import INVITATION_DAYS
@@ -28,7 +28,7 @@ def invite(
 ) -> None:
     """Make an invitation for one person. Pass it on so that nobody else sees it: who opens it first is your contact."""
     lifetime = max(1, round(days * DAY_MINUTES))
-    with node_for(where, settle=True) as client:
+    with node_for(where, settle=SETTLE_SECONDS) as client:
         made = client.request("POST", "/v1/invitations", {"name": name, "lifetime_minutes": lifetime})
     if file is not None:
         write_private(file, base64.b64decode(made["file"]))

@@ -2,9 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import trio
 
@@ -12,18 +11,17 @@ from node.cli.serving import prepare_process, serve
 from node.profile import Profile, locked
 from node.settings import Settings, read_settings
 from node.store.keys import DataKey
-from node.unlock import terminal_prompt, unlock
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def momentary_node(profile: Profile, credential_file: Path | None) -> Iterator[None]:
-    """Answers requests while the block runs. Raises ProfileInUseError, LockedError, and what a node's start raises."""
+def momentary_node(profile: Profile, open_key: Callable[[], DataKey]) -> Iterator[None]:
+    """Answers requests while the block runs. Raises ProfileInUseError, what `open_key` raises, what a start raises."""
     prepare_process(logging.ERROR)
     settings = read_settings(profile.settings)
     with locked(profile):
-        node = _Thread(profile, unlock(profile, credential_file, terminal_prompt()), settings)
+        node = _Thread(profile, open_key(), settings)
         node.start()
         try:
             yield

@@ -17,15 +17,14 @@ def passphrase(
     """Change the passphrase, or set one where there was none. With --key-ring or --no-key-ring change only that."""
     from node.cli.secrets import new_key_ring_entry, new_passphrase
     from node.store.keys import KeyRingSlot, PassphraseSlot, Slot, read_slots, write_slots
-    from node.unlock import terminal_prompt, unlock
+    from node.unlock import terminal_prompt
     from protocol.errors import CallerError
 
-    profile, ask = where.open(), terminal_prompt()
-    data_key = unlock(profile, where.credential_file, ask)
+    profile, data_key = where.open(), where.unlock()
     replaced = PassphraseSlot if key_ring is None else KeyRingSlot
     slots: list[Slot] = [slot for slot in read_slots(profile.keys) if not isinstance(slot, replaced)]
     if key_ring is None:
-        slots.append(new_passphrase(data_key, ask))
+        slots.append(new_passphrase(data_key, terminal_prompt()))
     elif key_ring:
         slots.append(new_key_ring_entry(data_key))
     elif not slots:

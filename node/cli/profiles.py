@@ -5,17 +5,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from node.api.client import Client
 from node.profile import Profile, ProfileInUseError, default_directory, open_profile
 
+if TYPE_CHECKING:
+    from node.store.keys import DataKey
+
 START_SECONDS = 15.0
 """How long another process that holds the profile may take to answer."""
 SETTLE_SECONDS = 10.0
-"""How long a node that runs for the moment stays to hand over what it has queued."""
+"""How long a node that runs for the moment stays, at most, to hand over what it has queued."""
+RECEIPT_SECONDS = 2.0
+"""The same for receipts alone, which wait for a second on average before they leave."""
+GATHER_SECONDS = 5.0
+"""How long a node that runs for the moment waits, at most, for what its relays hold."""
 QUIET_SECONDS = 0.5
 """Without a change for this long, a node for the moment has fetched what its relays held."""
 POLL_SECONDS = 0.1
@@ -41,16 +48,22 @@ class Where:
         """Raises NoProfileError."""
         return open_profile(self.directory)
 
+    def unlock(self) -> "DataKey":
+        """Raises LockedError."""
+        from node.unlock import terminal_prompt, unlock
+
+        return unlock(self.open(), self.credential_file, terminal_prompt())
+
 
 HERE = Where()
 
 
 @contextmanager
-def node_for(where: Where, *, gather: float = 0.0, settle: bool = False) -> Iterator[Client]:
+def node_for(where: Where, *, gather: float = 0.0, settle: float = 0.0) -> Iterator[Client]:
     """A client of the running node, else of one that runs in this process until the block ends.
 
     For one that runs for the moment: `gather` waits at first for what relays hold, so many seconds at most; `settle`
-    stays at the end until a relay has what was queued, for 10 s at most. Raises CallerError, WorldError.
+    stays at the end until a relay has what was queued, so many seconds at most. Raises CallerError, WorldError.
     """
     profile = where.open()
     client = Client(profile)
@@ -60,7 +73,7 @@ def node_for(where: Where, *, gather: float = 0.0, settle: bool = False) -> Iter
             from node.cli.momentary import momentary_node
 
             try:
-                stack.enter_context(momentary_node(profile, where.credential_file))
+                stack.enter_context(momentary_node(profile, where.unlock))
             except ProfileInUseError as error:
                 _wait_for_other(client, error)
                 running = True
@@ -68,7 +81,7 @@ def node_for(where: Where, *, gather: float = 0.0, settle: bool = False) -> Iter
             _gather(client, gather)
         yield client
         if settle and not running:
-            _settle(client)
+            _settle(client, settle)
 
 
 def _wait_for_other(client: Client, error: ProfileInUseError) -> None:
@@ -93,7 +106,7 @@ def _gather(client: Client, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _settle(client: Client) -> None:
-    end = time.monotonic() + SETTLE_SECONDS
+def _settle(client: Client, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while client.request("GET", "/v1/status")["waiting"] and time.monotonic() < end:
         time.sleep(POLL_SECONDS)

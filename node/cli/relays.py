@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from node.api.client import Client
 from node.cli.exits import NoInputError
-from node.cli.profiles import HERE, Json, Where, node_for
+from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import print_json, print_table
 
 app = App(name="relays", help="List, add or remove this node's relays.")
@@ -30,7 +30,7 @@ def list_relays(*, json: Json = False, where: Where = HERE) -> None:
 @app.command
 def add(relay: Address, /, *, where: Where = HERE) -> None:
     """Add a relay, as the last one. Contacts are told."""
-    with node_for(where, settle=True) as client:
+    with node_for(where, settle=SETTLE_SECONDS) as client:
         known = _addresses(client)
         if relay.strip() not in known:
             client.request("PUT", "/v1/relays", {"relays": [*known, relay]})
@@ -39,7 +39,7 @@ def add(relay: Address, /, *, where: Where = HERE) -> None:
 @app.command
 def remove(relay: Address, /, *, where: Where = HERE) -> None:
     """Remove a relay. Contacts are told; what it still holds is fetched first."""
-    with node_for(where, settle=True) as client:
+    with node_for(where, settle=SETTLE_SECONDS) as client:
         known = _addresses(client)
         if relay.strip() not in known:
             raise NoInputError(f"{relay!r} is none of this node's relays. There are: {', '.join(known) or 'none'}")

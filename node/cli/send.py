@@ -14,14 +14,12 @@ from cyclopts import Parameter
 from node.api.client import Client
 from node.cli.contacts import find_contact
 from node.cli.exits import OK, QUEUED, BadTextError, UsageError
-from node.cli.profiles import HERE, Where, node_for
+from node.cli.profiles import HERE, Json, Where, node_for
 from node.cli.terminal import print_json, visible
 from node.files import make_private_directory
 from node.profile import runtime_directory
 from protocol.errors import CallerError
 from protocol.limits import MAX_TEXT_BYTES
-
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print message_id, change and state as JSON.")]
 
 
 def send(
@@ -30,7 +28,7 @@ def send(
     /,
     *,
     wait: Annotated[float, Parameter(help="Seconds to wait until a relay has it.")] = 10.0,
-    json: AsJson = False,
+    json: Json = False,
     where: Where = HERE,
 ) -> int:
     """Send a text to a contact, named or by number.

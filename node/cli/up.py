@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from node.settings import Settings
     from node.store.keys import DataKey
 
-Place = Annotated[str | None, Parameter(help="Listen here (address:port), so that contacts reach this node directly.")]
+Place = Annotated[
+    str | None,
+    Parameter(
+        help="Listen at address:port, so that contacts reach this node directly; to last, set it in settings.toml."
+    ),
+]
 
 
 def up(
@@ -31,7 +36,6 @@ def up(
     from node.cli.serving import prepare_process
     from node.profile import locked
     from node.settings import check_told, parse_place, read_settings
-    from node.unlock import terminal_prompt, unlock
     from protocol.timing import Timing
 
     prepare_process(logging.WARNING)
@@ -45,8 +49,7 @@ def up(
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     with locked(profile):
-        data_key = unlock(profile, where.credential_file, terminal_prompt())
-        _run(profile, data_key, settings)
+        _run(profile, where.unlock(), settings)
 
 
 def _run(profile: "Profile", data_key: "DataKey", settings: "Settings") -> None:

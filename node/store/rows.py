@@ -12,7 +12,8 @@ from msgspec import Struct
 ContactState: TypeAlias = Literal["waiting", "active", "refused", "closed"]
 MessageState: TypeAlias = Literal["queued", "relayed", "delivered", "received"]
 InvitationState: TypeAlias = Literal["open", "claimed", "used", "expired", "cancelled"]
-RelayState: TypeAlias = Literal["connected", "connecting", "unreachable"]
+RelayState: TypeAlias = Literal["connected", "connecting", "unreachable", "idle"]
+"""`idle`: there is no queue at it yet, so nobody has dialled it."""
 
 
 class ContactRow(Struct, frozen=True):
@@ -114,4 +115,4 @@ class Reader(Protocol):
         """0 in a new mailbox."""
 
     def waiting(self) -> int:
-        """Contents and handshakes of ours that no relay or contact has taken custody of yet."""
+        """Messages, receipts and handshakes of ours that no relay or contact has taken custody of yet."""

@@ -1,0 +1,142 @@
+"""Two people and two relays, everything real: with nodes that run, and with none but for the moment."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.node.cli.program import KASSIBER, environment, kassiber, running
+
+pytestmark = pytest.mark.journey
+
+
+class Person:
+    """A profile in a directory of its own, unlocked by a credential file."""
+
+    def __init__(self, directory: Path, name: str, relays: list[str]) -> None:
+        directory.mkdir()
+        self.directory = directory
+        options = [word for relay in relays for word in ("--relay", relay)]
+        self("init", "--name", name, *options)
+
+    def __call__(self, *words: str, stdin: bytes = b"", code: int = 0) -> str:
+        ended = kassiber(self.directory, *words, "--credential-file", "key", stdin=stdin)
+        assert ended.returncode == code, (words, ended.stdout, ended.stderr)
+        return ended.stdout.decode()
+
+    def texts(self) -> list[str]:
+        return [json.loads(line)["text"] for line in self("inbox", "--json").splitlines()]
+
+    def up(self) -> Any:
+        return running(self.directory, [*KASSIBER, "up", "--credential-file", "key"])
+
+
+@pytest.fixture
+def relays(tmp_path: Path) -> Iterator[list[str]]:
+    """The addresses of two."""
+    with ExitStack() as stack:
+        addresses = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            process = subprocess.Popen(
+                [*KASSIBER, "relay", "--directory", str(tmp_path / name / "relay"), "--listen", "127.0.0.1:0"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(tmp_path / name),
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            addresses.append(process.stdout.readline().strip())
+        yield addresses
+
+
+def befriend(alice: Person, bob: Person) -> None:
+    link = alice("invite", "--name", "Bob").strip()
+    bob("accept", "-", "--name", "Alice", stdin=link.encode())
+    end = time.monotonic() + 20
+    while json.loads(alice("contacts", "--json") or '{"state":""}')["state"] != "active":
+        assert time.monotonic() < end
+    while json.loads(bob("contacts", "--json"))["state"] != "active":
+        assert time.monotonic() < end
+
+
+def test_with_no_node_running_commands_run_one_for_the_moment(tmp_path: Path, relays: list[str]) -> None:
+    alice, bob = (Person(tmp_path / name, name, relays) for name in ("Alice", "Bob"))
+    befriend(alice, bob)
+    alice("send", "Bob", "hello")
+    assert bob.texts() == ["hello"]
+    bob("send", "Alice", "-", stdin="line\n\x00\u202e".encode())
+    assert alice.texts() == ["hello", "line\n\x00\u202e"]
+    assert json.loads(alice("inbox", "--json").splitlines()[0])["state"] == "delivered"
+    numbers = {person("verify", name).splitlines()[0] for person, name in ((alice, "Bob"), (bob, "Alice"))}
+    assert len(numbers) == 1
+    bob("verify", "Alice", *numbers.pop().split())
+
+
+def test_with_nodes_running_a_chat_is_live_and_sends_are_quick(tmp_path: Path, relays: list[str]) -> None:
+    alice, bob = (Person(tmp_path / name, name, relays) for name in ("Alice", "Bob"))
+    with alice.up(), bob.up():
+        befriend(alice, bob)
+        chat = subprocess.Popen(
+            [*KASSIBER, "chat", "Alice", "--json", "--after", "0"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=bob.directory,
+            env=environment(bob.directory),
+        )
+        with chat:
+            begun = time.monotonic()
+            alice("send", "Bob", "one")
+            assert time.monotonic() - begun < 2.0  # 0.5 s on a machine that does nothing else
+            assert chat.stdout is not None
+            assert json.loads(chat.stdout.readline())["text"] == "one"
+            alice("send", "Bob", "two")
+            assert json.loads(chat.stdout.readline())["text"] == "two"
+            chat.kill()
+
+
+def test_up_stops_cleanly_when_asked_and_the_next_one_starts(tmp_path: Path, relays: list[str]) -> None:
+    alice = Person(tmp_path / "Alice", "Alice", relays)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        with alice.up() as node:
+            os.kill(node.pid, asked)
+            assert node.wait(10) == 0
+            alice("status", code=69)
+
+
+def test_a_killed_node_leaves_nothing_in_the_way_of_the_next(tmp_path: Path, relays: list[str]) -> None:
+    alice = Person(tmp_path / "Alice", "Alice", relays)
+    with alice.up() as node:
+        node.kill()
+        node.wait()
+    assert "Alice" in alice("contacts", "--json") or alice("contacts", "--json") == ""
+    with alice.up():
+        assert json.loads(alice("status", "--json"))["running"] is True
+
+
+def test_without_any_relay_a_text_stays_queued(tmp_path: Path, relays: list[str]) -> None:
+    alice, bob = (Person(tmp_path / name, name, relays) for name in ("Alice", "Bob"))
+    befriend(alice, bob)
+    (alice.directory / "profile" / "settings.toml").write_text("[timing]\ndial_seconds = 1\n")
+    for name in ("one", "two"):
+        stop_relay(tmp_path / name)
+    alice("send", "Bob", "later", "--wait", "1", code=75)
+    assert alice.texts() == ["later"]
+
+
+def stop_relay(directory: Path) -> None:
+    """By the process that holds its lock."""
+    lock = os.stat(directory / "relay" / "lock").st_ino
+    for line in Path("/proc/locks").read_text().splitlines():
+        fields = line.split()
+        if fields[1] == "FLOCK" and int(fields[5].rpartition(":")[2]) == lock:
+            os.kill(int(fields[4]), signal.SIGKILL)
