@@ -68,6 +68,7 @@ class Connection:
         self._stream = stream
         self._crowded = crowded
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.MAX_HEADER_BYTES)
+        self._bodiless = False
 
     async def serve(self) -> None:
         """Until the client leaves, is silent for too long, or asks for what is refused."""
@@ -107,6 +108,7 @@ class Connection:
                     if not begun:
                         begun, waiting.deadline = True, trio.current_time() + limits.REQUEST_SECONDS
                 elif isinstance(event, h11.Request):
+                    self._bodiless = event.method == b"HEAD"  # no reply to it has a body, a refusal neither
                     self._admit(event)
                     request = event
                 elif isinstance(event, h11.Data):
@@ -144,7 +146,7 @@ class Connection:
         length = (b"content-length", str(len(body)).encode())
         await self._send(
             h11.Response(status_code=reply.status, headers=[JSON, length, *HEADERS, *headers]),
-            h11.Data(body),
+            h11.Data(b"" if self._bodiless else body),
             h11.EndOfMessage(),
         )
 

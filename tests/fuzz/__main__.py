@@ -26,8 +26,9 @@ def main() -> int:
     mode = "guided" if importlib.util.find_spec("atheris") else "unguided"
     if mode == "unguided":
         print("No atheris for this Python on this platform: random mutation, without coverage to guide it.")
-    each = max(1, arguments.seconds // len(names))
-    return 1 if [name for name in names if not fuzz(name, each, mode)] else 0
+    shares = {name: TARGETS[name].share for name in names}
+    unit = arguments.seconds / sum(shares.values())
+    return 1 if [name for name in names if not fuzz(name, max(1, round(unit * shares[name])), mode)] else 0
 
 
 def fuzz(name: str, seconds: int, mode: str) -> bool:
@@ -39,7 +40,8 @@ def fuzz(name: str, seconds: int, mode: str) -> bool:
     runs = re.search(r"number_of_executed_units: *(\d+)", done.stderr)
     print(f"{name:24}{int(runs[1]) if runs else 0:>12,} inputs in {seconds} s", "" if done.returncode == 0 else "FOUND")
     if done.returncode != 0:
-        print(done.stdout[-4_000:], done.stderr[-4_000:], sep="\n")
+        said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("INFO: Instrumenting")]
+        print("\n".join(said)[-8_000:])
         print(f"The input is in {FOLDER / name}; once mended, keep it in tests/fuzz/found/{name}-….bin.")
     sys.stdout.flush()
     return done.returncode == 0

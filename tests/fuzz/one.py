@@ -1,21 +1,27 @@
 """Fuzzes one target in this process, which ends with it: `python -m tests.fuzz.one TARGET SECONDS FOLDER`.
 
-libFuzzer under atheris watches which branches of our packages an input takes. A finding is printed with its traceback
-and left in FOLDER as `found-…`; the corpus that it learnt stays in FOLDER/corpus for the next run.
+libFuzzer under atheris watches which branches an input takes in our packages, and in those that parse HTTP and
+WebSocket. A finding is printed with its traceback and left in FOLDER as `found-…`; the corpus that it learnt stays in
+FOLDER/corpus for the next run.
 """
 
 import hashlib
+import logging
 import sys
 import time
 from pathlib import Path
 from random import Random
+
+import structlog
+
+INSTRUMENTED = ["protocol", "node", "h11", "wsproto", "trio_websocket"]
 
 
 def guided(name: str, seconds: int, folder: Path) -> None:
     """Never returns: libFuzzer ends the process, with 0 where nothing was found."""
     import atheris
 
-    with atheris.instrument_imports(include=["protocol", "node"], enable_loader_override=False):
+    with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
         from tests.fuzz.targets import TARGETS, attempt
     target = TARGETS[name]
     corpus = folder / "corpus"
@@ -53,4 +59,5 @@ def unguided(name: str, seconds: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     (guided if sys.argv[4] == "guided" else unguided)(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -7,6 +7,9 @@ accepts: from these, mutation reaches the depths that no random byte does.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from node.store.keys import MEBIBYTE, Cost, KeyFile, credential_slot, new_data_key, passphrase_slot
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
@@ -31,7 +34,7 @@ from protocol.wire.addresses import Host, format_address, parse_address
 from protocol.wire.codec import Decoder, encode
 from protocol.wire.commands import OnWireToNode, ToRelay
 from protocol.wire.frames import MAX_COMMAND_BYTES, decode_frame, encode_frame
-from tests.fuzz import hostile
+from tests.fuzz import hostile, serving
 from tests.fuzz.samples import TO_NODE, TO_RELAY
 
 FRAME_BYTES = MAX_COMMAND_BYTES + 2
@@ -41,11 +44,12 @@ _to_node: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 
 
 class Target(NamedTuple):
-    """Runs one input; `longest` is the length in bytes up to which inputs are made."""
+    """Runs one input. `longest`: bytes up to which inputs are made; `share`: of the time, for what is slow."""
 
     run: Callable[[bytes], object]
     seeds: Sequence[bytes]
     longest: int = 4_096
+    share: int = 1
 
 
 def attempt(target: Target, data: bytes) -> bool:
@@ -77,6 +81,9 @@ _items: list[Item] = [
 ]
 _link = format_link(((_host, hostile.RELAY), (_host, hostile.RELAY)), hostile.SECRET)
 _file = format_file(hostile.SECRET, hostile.INVITATION)
+_data_key = new_data_key()
+_slots = (credential_slot(_data_key, bytes(32)), passphrase_slot(_data_key, "a", Cost(64 * MEBIBYTE, 1)))
+_key_file = msgspec.json.encode(KeyFile(version=1, slots=_slots))
 
 TARGETS = {
     "commands-to-relay": Target(lambda data: _reencodes(_to_relay, data), [encode([command]) for command in TO_RELAY]),
@@ -102,4 +109,8 @@ TARGETS = {
     "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
     "ratchet-kem-key": Target(hostile.ratchet_kem_key, [hostile.CONTACT_KEM], 1_184),
+    "key-file": Target(serving.key_file, [_key_file], share=2),
+    "settings-file": Target(serving.settings_file, [serving.SETTINGS], share=2),
+    "listener": Target(serving.listener, serving.CONNECTIONS, 16_384, share=8),
+    "api": Target(serving.api, serving.REQUESTS, 16_384, share=8),
 }
