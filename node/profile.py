@@ -72,6 +72,11 @@ class Profile(Struct, frozen=True):
         return self.directory / "lock"
 
     @property
+    def unfinished(self) -> Path:
+        """There while the profile is being made; what a killed `init` leaves counts as nothing."""
+        return self.directory / "unfinished"
+
+    @property
     def socket(self) -> Path:
         """Where the running node's API listens: named by a hash of the profile's path."""
         return self._runtime(".sock")
@@ -107,22 +112,35 @@ def _shared_runtime_directory() -> Path:
 
 
 def create_profile(directory: Path) -> Profile:
-    """Make the directory (0700) and its settings. Raises ProfileExistsError, CallerError; then nothing was changed."""
+    """Make the directory (0700) and its settings; it is a profile once `finish_profile` says so.
+
+    Raises ProfileExistsError, ProfileInUseError, CallerError; then nothing was changed.
+    """
     profile = Profile(directory.expanduser().resolve())
+    if profile.unfinished.exists():
+        with locked(profile):
+            discard_profile(profile)
     if profile.keys.exists() or profile.mailbox.exists():
         raise ProfileExistsError(
             f"There is a profile in {profile.directory} already. Use it, or choose another directory: --profile DIR"
         )
     make_private_directory(profile.directory)
+    write_private(profile.unfinished, b"")
     if not profile.settings.exists():
         write_private(profile.settings, _SETTINGS)
     return profile
 
 
+def finish_profile(profile: Profile) -> None:
+    """Everything that makes it a profile is durable."""
+    profile.unfinished.unlink()
+    sync_directory(profile.directory)
+
+
 def open_profile(directory: Path) -> Profile:
     """The profile in `directory`. Raises NoProfileError; CallerError where others could look into it."""
     profile = Profile(directory.expanduser().resolve())
-    if not profile.keys.exists():
+    if not profile.keys.exists() or profile.unfinished.exists():
         raise NoProfileError(
             f"There is no profile in {profile.directory}. Make one: kassiber init, or name another: --profile DIR"
         )
@@ -131,8 +149,8 @@ def open_profile(directory: Path) -> Profile:
 
 
 def discard_profile(profile: Profile) -> None:
-    """Remove what `create_profile` and a first start made; used where making a profile failed half way."""
-    for path in (profile.keys, profile.settings, profile.lock, *profile.directory.glob("*.db*")):
+    """Remove what making a profile left half way; the mark goes last, the settings may be the person's own."""
+    for path in (profile.keys, *profile.directory.glob("*.db*"), profile.unfinished):
         path.unlink(missing_ok=True)
     sync_directory(profile.directory)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from protocol.errors import CallerError, DiskFullError, KassiberError, WorldError
+from protocol.errors import CallerError, KassiberError, StoreError, WorldError
 
 OK = 0
 USAGE = 64
@@ -74,7 +74,7 @@ def exit_code(error: KassiberError | OSError) -> int:
             return CONFIGURATION
         case ProfileInUseError() | NotRunningError():
             return UNAVAILABLE
-        case DiskFullError() | OSError():
+        case StoreError() | OSError():
             return IO_ERROR
         case CallerError():
             return BAD_TEXT

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from node.api.client import Client
 from node.cli.exits import BadTextError, UsageError
 from node.cli.profiles import HERE, Where
-from node.profile import Profile, create_profile, discard_profile
+from node.profile import Profile, create_profile, discard_profile, finish_profile
 from protocol.limits import MAX_NAME_BYTES
 from protocol.wire.addresses import parse_address
 
@@ -39,6 +39,7 @@ def init(
     try:
         data_key = _lock_up(profile, where.credential_file, key_ring)
         _set_up(profile, data_key, chosen, addresses)
+        finish_profile(profile)
     except BaseException:
         discard_profile(profile)
         raise

@@ -14,6 +14,7 @@ from node.profile import (
     ProfileInUseError,
     create_profile,
     discard_profile,
+    finish_profile,
     locked,
     open_profile,
 )
@@ -25,6 +26,7 @@ from protocol.errors import CallerError
 def made(directory: Path) -> Profile:
     profile = create_profile(directory)
     write_slots(profile.keys, [credential_slot(new_data_key(), bytes(32))])
+    finish_profile(profile)
     return profile
 
 
@@ -60,6 +62,16 @@ def test_a_discarded_profile_can_be_made_again(tmp_path: Path) -> None:
     profile = made(tmp_path / "one")
     discard_profile(profile)
     made(tmp_path / "one")
+
+
+def test_what_a_killed_init_left_counts_as_nothing(tmp_path: Path) -> None:
+    half = create_profile(tmp_path / "one")
+    half.keys.write_bytes(b"keys")
+    half.mailbox.write_bytes(b"mailbox")
+    with pytest.raises(NoProfileError):
+        open_profile(half.directory)
+    made(tmp_path / "one")
+    assert not half.mailbox.exists()
 
 
 def test_one_process_holds_a_profile_until_it_ends_however_it_ends(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.profile import create_profile
+from node.profile import create_profile, finish_profile
 from node.store.keys import credential_slot, new_data_key, write_slots
 from protocol.limits import MAX_TEXT_BYTES
 from tests.node.cli.program import KASSIBER, environment, kassiber, running
@@ -19,6 +19,7 @@ from tests.node.fake_node import LINK, NUMBER
 def profile(tmp_path: Path) -> Path:
     made = create_profile(tmp_path / "profile")
     write_slots(made.keys, [credential_slot(new_data_key(), bytes(32))])
+    finish_profile(made)
     return tmp_path
 
 
