@@ -1,4 +1,4 @@
-"""Who is pushed which queue at a relay, and how far (Spec 8 §3.5): cursors and windows.
+"""Who is pushed which queue at a relay, and how far (Spec 8 §4): cursors and windows.
 
 All of it is volatile: a peer that reconnects subscribes again and is sent what it has not acknowledged. It changes only
 after a commit, in the step that looks at woken queues, so that a batch that fails leaves it as it was.

@@ -1,4 +1,4 @@
-"""Spec 8 §3.5 to §4: what is pushed to whom, and what is kept for how long, whatever fails."""
+"""Spec 8 §4 and §7: what is pushed to whom, and what is kept for how long, whatever fails."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
