@@ -146,6 +146,8 @@ class Contact(Struct, frozen=True):
     """The contact has reported on this node's envelopes up to here."""
     seen_change: int
     """Up to this change its person has looked."""
+    unread: int
+    """The contact's messages that were shown since."""
     height: int
     """The highest in the conversation."""
     last_own: MessageId | None
@@ -358,6 +360,9 @@ class Messages(Table[Message], Protocol):
     """Conversations."""
 
     def by_id(self, contact: int, message_id: MessageId) -> Message | None: ...
+    def unread(self, contact: int, after: int) -> int:
+        """How many of the contact's own are shown above this change number."""
+
     def hidden(self, contact: int) -> list[Message]:
         """Those that wait for a parent."""
 

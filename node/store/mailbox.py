@@ -54,7 +54,7 @@ SCHEMA = Schema(
                 verified INTEGER NOT NULL, reset BLOB NOT NULL, discovery BLOB NOT NULL,
                 own_routes_version INTEGER NOT NULL, peer_routes_version INTEGER NOT NULL,
                 peer_floor INTEGER NOT NULL, peer_total INTEGER NOT NULL, seen_change INTEGER NOT NULL,
-                height INTEGER NOT NULL, last_own BLOB)""",
+                unread INTEGER NOT NULL, height INTEGER NOT NULL, last_own BLOB)""",
             "CREATE TABLE sessions (contact INTEGER PRIMARY KEY, ratchet BLOB NOT NULL)",
             """CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
                 position INTEGER NOT NULL, host TEXT NOT NULL, relay BLOB NOT NULL, direct INTEGER NOT NULL,
@@ -80,7 +80,7 @@ SCHEMA = Schema(
                 show_at REAL, missing_parent INTEGER NOT NULL, resent INTEGER NOT NULL)""",
             "CREATE UNIQUE INDEX messages_name ON messages (contact, message_id)",
             "CREATE INDEX messages_change ON messages (contact, change)",
-            "CREATE INDEX messages_order ON messages (contact, height)",
+            "CREATE INDEX messages_order ON messages (contact, height, message_id) WHERE change IS NOT NULL",
             "CREATE INDEX messages_hidden ON messages (contact) WHERE change IS NULL",
             "CREATE INDEX messages_show ON messages (show_at) WHERE show_at IS NOT NULL",
             """CREATE TABLE heads (contact INTEGER NOT NULL, message_id BLOB NOT NULL, mine INTEGER NOT NULL,
@@ -160,6 +160,11 @@ class SqlMessages(SqlTable[Message]):
         """The message of this name."""
         found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", (contact, message_id))
         return found[0] if found else None
+
+    def unread(self, contact: int, after: int) -> int:
+        """Walks only what is above `after`."""
+        statement = "SELECT count(*) FROM messages WHERE contact = ? AND change > ? AND mine = 0"
+        return int(self.connection.execute(statement, (contact, after)).fetchone()[0])
 
     def hidden(self, contact: int) -> list[Message]:
         """In the order in which they came."""

@@ -30,7 +30,7 @@ _INVITATION_STATES: dict[int, Any] = {state.value: state.name.lower() for state 
 _CONTACTS = """
     SELECT c.id, c.name, c.state, c.verified, c.identity,
         (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = c.id),
-        (SELECT count(*) FROM messages m WHERE m.contact = c.id AND m.change > c.seen_change AND m.mine = 0),
+        c.unread,
         EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1)
     FROM contacts c"""
 _MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""

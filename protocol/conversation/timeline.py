@@ -133,8 +133,9 @@ def _show(step: Step, message: Message, missing: bool) -> int:
     number = step.change(ChangeKind.MESSAGE, message.id, message.state)
     step.tx.messages.save(replace(message, change=number, height=height, show_at=None, missing_parent=missing))
     step.tx.heads.save(Head(message.contact, message.message_id, message.mine))
-    if height > contact.height:
-        step.tx.contacts.save(replace(contact, height=height))
+    unread = contact.unread + (not message.mine)
+    if height > contact.height or unread > contact.unread:
+        step.tx.contacts.save(replace(contact, height=max(height, contact.height), unread=unread))
     return number
 
 

@@ -100,7 +100,8 @@ def mark_seen(step: Step, operation: MarkSeen) -> None:
     """Never goes back."""
     row = existing(step, operation.contact)
     if operation.change > row.seen_change:
-        step.tx.contacts.save(replace(row, seen_change=operation.change))
+        unread = step.tx.messages.unread(row.id, operation.change)
+        step.tx.contacts.save(replace(row, seen_change=operation.change, unread=unread))
 
 
 def remove(step: Step, hosts: Hosts, contact: int) -> None:

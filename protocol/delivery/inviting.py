@@ -193,6 +193,7 @@ def _new_contact(step: Step, session: handshake.Session, name: str, given: bool)
         peer_floor=0,
         peer_total=0,
         seen_change=0,
+        unread=0,
         height=0,
         last_own=None,
     )

@@ -286,6 +286,7 @@ def _blank_contact(row: Joining, invitation: Invitation) -> Contact:
         peer_floor=0,
         peer_total=0,
         seen_change=0,
+        unread=0,
         height=0,
         last_own=None,
     )

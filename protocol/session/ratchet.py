@@ -248,6 +248,8 @@ def _open_next(
 
 def _skip_to(suite: Suite, ratchet: Ratchet, number: int, already: int) -> tuple[Ratchet, tuple[SkippedKey, ...]]:
     """Keys of the current chain up to, not including, `number`."""
+    if number <= ratchet.receive_number and not already:
+        return ratchet, ()
     if number - ratchet.receive_number + already > MAX_JUMP:
         raise PeerError(Code.TOO_FAR, f"{number - ratchet.receive_number + already} envelopes would be skipped")
     chain, keys = ratchet.receive_chain, []

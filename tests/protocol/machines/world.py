@@ -118,13 +118,13 @@ class Person(Participant):
         self.answers: dict[int, Any] = {}
         self.requests = itertools.count(1)
         self.entropy = SeededEntropy(f"{world.seed} {name}")
-        store = MailboxStore(self.path, None)
+        store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
             tx.profile.save(new_profile(RealSuite(), self.entropy, name))
         store.close()
 
     def open(self) -> tuple[Any, Any]:
-        return MailboxStore(self.path, None), Personal(RealSuite(), self.entropy, self.world.timing)
+        return MailboxStore(self.path, self.world.mailbox_key), Personal(RealSuite(), self.entropy, self.world.timing)
 
     def ask(self, operation: Any) -> int:
         request = next(self.requests)
@@ -146,7 +146,7 @@ class Person(Participant):
         return self.get(SendText(contact, text))
 
     def reader(self) -> MailboxReader:
-        return MailboxReader(self.path, None)
+        return MailboxReader(self.path, self.world.mailbox_key)
 
     def texts(self, contact: int = 1) -> list[str]:
         reader = self.reader()
@@ -166,6 +166,8 @@ class Person(Participant):
 class World:
     def __init__(self, directory: Path, seed: int = 0, timing: Timing = FAST, latency: float = 0.01) -> None:
         self.directory, self.seed, self.timing, self.latency = directory, seed, timing, latency
+        self.mailbox_key: bytes | None = None
+        """Plain mailboxes are quicker."""
         self.time = 0.0
         self.random = random.Random(seed)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
