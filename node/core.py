@@ -18,7 +18,7 @@ import trio
 from node.clock import ServiceClock
 from node.inbox import Inbox
 from protocol.effects import Effect
-from protocol.errors import DiskBrokenError, StoreError
+from protocol.errors import CallerError, DiskBrokenError, StoreError, WorldError
 from protocol.events import Event, Received, Started, TimePassed
 from protocol.keys import Connection
 from protocol.machines.contract import Core
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SAVE_CLOCK_SECONDS = 60.0
 GATHER_CHECKPOINTS = 4
-"""How often inline steps let others run before taking a batch: with none, each frame costs a commit."""
+"""How often others may run before a batch is taken: with none, each frame costs a commit."""
 
 
 class DurableStore(Store[TX_co], Protocol[TX_co]):
@@ -102,15 +102,18 @@ class ThreadedCore:
         self._make = make
         self._perform = perform
         self._wall = wall
-        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._gathered: list[Event] = []
+        self._some = trio.Event()
+        self._batches: SimpleQueue[list[Event] | None] = SimpleQueue()
 
     def put(self, event: Event) -> None:
         """From trio's thread."""
-        self._events.put(event)
+        self._gathered.append(event)
+        self._some.set()
 
     def stop(self) -> None:
         """After the step that runs now; events that still wait are dropped, as by a crash."""
-        self._events.put(None)
+        self._batches.put(None)
 
     async def run(self, ready: trio.Event) -> None:
         """Until `stop`, whatever is cancelled; `ready` once the store is open.
@@ -118,8 +121,27 @@ class ThreadedCore:
         Raises what opening the store raises, and DiskBrokenError.
         """
         token = trio.lowlevel.current_trio_token()
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(self._run, token, ready, limiter=trio.CapacityLimiter(1))
+        failure: CallerError | WorldError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hand_over)
+            try:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self._run, token, ready, limiter=trio.CapacityLimiter(1))
+            except (CallerError, WorldError) as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _hand_over(self) -> None:
+        """Gives sockets that are ready a chance to be read first: what is not gathered costs a commit of its own."""
+        while True:
+            await self._some.wait()
+            for _ in range(GATHER_CHECKPOINTS):
+                await trio.lowlevel.checkpoint()
+            self._some = trio.Event()
+            self._batches.put(self._gathered)
+            self._gathered = []
 
     def _run(self, token: trio.lowlevel.TrioToken, ready: trio.Event) -> None:
         with self._make() as core:
@@ -135,10 +157,11 @@ class ThreadedCore:
         """Wait for something to do and take all that is there; False: stop."""
         try:
             seconds = stepper.wait_seconds()
-            event = self._events.get(timeout=seconds) if seconds else self._events.get_nowait()
-            while event is not None:
-                stepper.inbox.put(event)
-                event = self._events.get_nowait()
+            batch = self._batches.get(timeout=seconds) if seconds else self._batches.get_nowait()
+            while batch is not None:
+                for event in batch:
+                    stepper.inbox.put(event)
+                batch = self._batches.get_nowait()
         except Empty:
             return True
         return False
