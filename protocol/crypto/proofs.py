@@ -1,4 +1,4 @@
-"""What is signed towards a relay and by it (Spec 8 §2, §4): one place, so that both sides sign and verify the same bytes.
+"""What is signed towards a relay and by it (Spec 8 §2, §4): one place, so that both sides mean the same bytes.
 
 Each message starts with a label that names its one use; all that follows has a fixed length.
 """

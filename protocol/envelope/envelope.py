@@ -43,8 +43,9 @@ def envelope_digest(send_id: SendId, body: bytes) -> Digest:
 
 
 def seal_envelope(suite: Suite, key: SigningKey, send_id: SendId, body: bytes) -> tuple[bytes, Digest]:
-    """3,929 bytes and their digest. The signature is Ed25519(label ‖ digest): the right to use a queue, no authorship."""
-    assert len(send_id) == 16 and len(body) == BODY_BYTES
+    """3,929 bytes and their digest. Signed is Ed25519(label ‖ digest): a right to use a queue, not authorship."""
+    assert len(send_id) == 16
+    assert len(body) == BODY_BYTES
     digest = envelope_digest(send_id, body)
     signature = suite.sign(key, SIGN_ENVELOPE + digest)
     return b"".join((_HEAD, send_id, _BODY, body, _SIGNATURE, signature)), digest

@@ -100,7 +100,7 @@ Due: TypeAlias = Subscribing | Acknowledging | Dropping
 class Step:
     """The commands of one event: what they see, and what is to follow."""
 
-    __slots__ = ("connection", "due", "effects", "erase_by", "now", "session", "subscriptions", "tx", "woken")
+    __slots__ = ("connection", "due", "effects", "erase_by", "minute", "now", "session", "subscriptions", "tx", "woken")
 
     def __init__(
         self, connection: Connection, session: Session, subscriptions: Subscriptions, tx: RelayTransaction, now: Now
@@ -110,6 +110,7 @@ class Step:
         self.subscriptions = subscriptions
         self.tx = tx
         self.now = now
+        self.minute = now.minute
         self.effects: list[Effect] = []
         self.due: list[Due] = []
         self.woken: dict[QueueNumber, None] = {}
@@ -303,7 +304,7 @@ class Commands:
             if queue.stored >= self._quota:
                 self._refuse_full(queue, command.request, step)
                 return
-            minute = step.now.minute
+            minute = step.minute
             step.append(queue.number, command.envelope, counted=True)
             tx.digests.add(queue.number, digest, minute, step.now.service)
         step.reply(Accepted(command.request, digest, minute))
@@ -318,7 +319,7 @@ class Commands:
 
 def _mark(queue: Queue, kind: MarkerKind, key: SenderKey | None, step: Step) -> None:
     if queue.markers < MAX_MARKERS_PER_QUEUE:
-        step.append(queue.number, encode_marker(kind, step.now.minute, key), counted=False)
+        step.append(queue.number, encode_marker(kind, step.minute, key), counted=False)
 
 
 def _add(command: Create, named: ReceiveId, step: Step) -> Code | None:
