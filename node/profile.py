@@ -138,13 +138,18 @@ def finish_profile(profile: Profile) -> None:
 
 
 def open_profile(directory: Path) -> Profile:
-    """The profile in `directory`. Raises NoProfileError; CallerError where others could look into it."""
+    """The profile in `directory`. Raises NoProfileError; CallerError: open to others, or its mailbox is gone."""
     profile = Profile(directory.expanduser().resolve())
     if not profile.keys.exists() or profile.unfinished.exists():
         raise NoProfileError(
             f"There is no profile in {profile.directory}. Make one: kassiber init, or name another: --profile DIR"
         )
     make_private_directory(profile.directory)
+    if not profile.mailbox.exists():
+        raise CallerError(
+            f"{profile.mailbox} is missing, and with it contacts and messages. Restore it; or move {profile.directory} "
+            "away and begin anew: kassiber init"
+        )
     return profile
 
 

@@ -6,8 +6,14 @@ import sys
 
 def main() -> None:
     """The program `kassiber`; its exit codes are in `node.cli.exits`."""
-    gc.disable()  # collecting while importing finds nothing and takes a fifth of the time to --help
+    arguments = sys.argv[1:]
+    if arguments in ([], ["--help"], ["-h"]):
+        from node.cli.overview import overview
+
+        sys.stdout.write(overview())
+        return
+    gc.disable()  # collecting while importing finds nothing and costs a fifth of the time
     from node.cli.app import run
 
     gc.enable()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(arguments))

@@ -1,4 +1,4 @@
-"""The commands by name. Each is imported when it runs; the help here saves importing them all for `--help`."""
+"""The program: each command is imported when it runs; every error ends it with a code that a script can use."""
 
 import logging
 import os
@@ -6,28 +6,11 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from node.cli.exits import EPILOGUE, INTERNAL, INTERRUPTED, OK, PIPE_CLOSED, USAGE, tell
+from node.cli.exits import INTERNAL, INTERRUPTED, OK, PIPE_CLOSED, USAGE, tell
+from node.cli.overview import COMMANDS, SUMMARY
 from protocol.errors import KassiberError
 
 log = logging.getLogger(__name__)
-
-COMMANDS = {
-    "init": "Make a profile: keys, mailbox, name, relays.",
-    "up": "Run the node.",
-    "invite": "Make an invitation: link, QR code, file.",
-    "accept": "Accept an invitation.",
-    "contacts": "List contacts.",
-    "verify": "Compare the safety number with a contact.",
-    "send": "Send a text.",
-    "inbox": "Show messages.",
-    "chat": "Follow a conversation live, and write.",
-    "status": "Show how the running node stands.",
-    "doctor": "Say what is wrong, and what to do.",
-    "passphrase": "Change what unlocks the profile.",
-    "relay": "Run a relay for others.",
-    "demo": "Two people, two relays, a crash, and what the relays saw.",
-    "completion": "Print a completion script for the shell.",
-}
 
 
 def _version() -> str:
@@ -41,17 +24,14 @@ def _version() -> str:
 
 app = App(
     name="kassiber",
-    help="Direct messages that only the two ends read, over relays that learn little.",
-    help_epilogue=EPILOGUE,
-    # Rich panels and markup cost a quarter of the time that --help may take.
-    help_format="plaintext",
-    help_formatter="plain",
+    help=SUMMARY,
+    help_format="plaintext",  # markup is slow to import, and would read meaning into what is none
     version=_version,
     result_action="return_value",
 )
-for _name, _help in COMMANDS.items():
-    app.command(f"node.cli.{_name}:{_name}", name=_name, help=_help)
-app.command("node.cli.relays:app", name="relays", help="List, add or remove this node's relays.")
+for _group in COMMANDS.values():
+    for _name in _group:
+        app.command(f"node.cli.{_name}:{'app' if _name == 'relays' else _name}", name=_name)
 
 
 def run(arguments: list[str]) -> int:

@@ -18,14 +18,6 @@ CONFIGURATION = 78
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-EPILOGUE = """\
-Exit codes: 0 done (send: a relay or the contact has it), 64 wrong usage, 65 bad or refused input, 66 no such file, \
-contact or profile, 69 no node or relay can be reached, 70 a fault of the program, 73 exists already, 74 disk full or \
-broken, 75 queued: it will be sent later, 77 locked or wrong passphrase, 78 wrong settings, 130 interrupted.
-
-Without --profile the profile in $KASSIBER_PROFILE is used, else the user's own. Where no node is running (see up), a \
-command runs one for the moment."""
-
 _OF_API = {
     "bad_request": BAD_TEXT,
     "refused": BAD_TEXT,

@@ -24,7 +24,9 @@ def init(
     relay: Annotated[
         list[str] | None, Parameter(negative="", help="A relay's address; repeat for a second one, which is better.")
     ] = None,
-    key_ring: Annotated[bool, Parameter(negative="", help="Let the system's key ring unlock it too.")] = False,
+    key_ring: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Let the system's key ring unlock it too.")
+    ] = False,
     where: Where = HERE,
 ) -> None:
     """Make a profile: keys, an encrypted mailbox, a name, relays.

@@ -19,9 +19,7 @@ def invite(
     *,
     name: Annotated[str | None, Parameter(help="What to call who accepts, until they say their own name.")] = None,
     days: Annotated[float, Parameter(help="How long it is good for, at most 30.")] = INVITATION_DAYS,
-    file: Annotated[
-        Path | None, Parameter(help="Write the invitation to this file too; it needs no relay to open.")
-    ] = None,
+    file: Annotated[Path | None, Parameter(help="Write the invitation itself to this file, too.")] = None,
     qr: Annotated[bool | None, Parameter(help="Show the QR code; as a rule on a terminal only.")] = None,
     json: Json = False,
     where: Where = HERE,

@@ -27,7 +27,9 @@ QUIET_SECONDS = 0.5
 """Without a change for this long, a node for the moment has fetched what its relays held."""
 POLL_SECONDS = 0.1
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, one object a line, exact.")]
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, one object a line, exact.")
+]
 
 
 @Parameter(name="*")

@@ -104,7 +104,7 @@ class Waiting:
         for number, accept in list(self._accepts.items()):
             if accept.deadline <= step.now.service:
                 del self._accepts[number]
-                reasons = ", ".join(reason for reason in accept.reasons if reason) or "no answer"
+                reasons = ", ".join(dict.fromkeys(reason for reason in accept.reasons if reason)) or "no answer"
                 step.effects.append(
                     Answer(
                         accept.request,

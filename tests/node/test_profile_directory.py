@@ -26,6 +26,7 @@ from protocol.errors import CallerError
 def made(directory: Path) -> Profile:
     profile = create_profile(directory)
     write_slots(profile.keys, [credential_slot(new_data_key(), bytes(32))])
+    profile.mailbox.touch(0o600)
     finish_profile(profile)
     return profile
 
@@ -64,6 +65,13 @@ def test_a_discarded_profile_can_be_made_again(tmp_path: Path) -> None:
     made(tmp_path / "one")
 
 
+def test_a_profile_without_its_mailbox_is_not_begun_anew(tmp_path: Path) -> None:
+    profile = made(tmp_path / "one")
+    profile.mailbox.unlink()
+    with pytest.raises(CallerError, match=r"mailbox\.db is missing"):
+        open_profile(profile.directory)
+
+
 def test_what_a_killed_init_left_counts_as_nothing(tmp_path: Path) -> None:
     half = create_profile(tmp_path / "one")
     half.keys.write_bytes(b"keys")
@@ -71,7 +79,7 @@ def test_what_a_killed_init_left_counts_as_nothing(tmp_path: Path) -> None:
     with pytest.raises(NoProfileError):
         open_profile(half.directory)
     made(tmp_path / "one")
-    assert not half.mailbox.exists()
+    assert half.mailbox.read_bytes() == b""
 
 
 def test_one_process_holds_a_profile_until_it_ends_however_it_ends(tmp_path: Path) -> None:
