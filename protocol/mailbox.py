@@ -99,6 +99,9 @@ class OwnInvitation(Struct, frozen=True):
     encoded: bytes
     created: float
     expires: Minute
+    """As the invitation says, by the wall clock; for the joiner."""
+    drop_at: float
+    """Service seconds: no clock that jumps withdraws an invitation."""
     claimed_minute: Minute | None
     name: str | None
 

@@ -46,6 +46,7 @@ SCHEMA = Schema(
             "CREATE INDEX queues_relay ON queues (relay)",
             """CREATE TABLE invitations (id INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL, secret BLOB,
                 dh BLOB, kem BLOB, encoded BLOB NOT NULL, created REAL NOT NULL, expires INTEGER NOT NULL,
+                drop_at REAL NOT NULL,
                 claimed_minute INTEGER, name TEXT)""",
             """CREATE TABLE joining (id INTEGER PRIMARY KEY AUTOINCREMENT, secret BLOB NOT NULL, encoded BLOB,
                 name TEXT, candidates BLOB NOT NULL)""",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from protocol.envelope.content import Text
 from protocol.errors import CallerError
 from protocol.keys import MessageId, Minute
-from protocol.limits import MAX_PARENTS, MAX_TEXT_BYTES
+from protocol.limits import MAX_HIDDEN_PER_CONTACT, MAX_PARENTS, MAX_TEXT_BYTES
 from protocol.mailbox import ChangeKind, Contact, Head, Message, MessageState
 from protocol.step import Step
 
@@ -79,6 +79,8 @@ def add_received(step: Step, contact: Contact, content: Text) -> bool:
     if _may_show(step, message):
         _show(step, message, missing=False)
         _show_children(step, message)
+    elif step.tx.messages.count(contact=contact.id, change=None) > MAX_HIDDEN_PER_CONTACT:
+        _show(step, message, missing=True)
     else:
         assert message.show_at is not None
         step.wake_at(message.show_at)

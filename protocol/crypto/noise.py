@@ -53,24 +53,27 @@ def relay_dh_private(key: SigningKey) -> DhPrivate:
 
 
 class CipherState:
-    """One direction: ChaCha20-Poly1305, 32-byte key; nonce: 4 zero bytes ‖ counter u64 LE (Noise §5.1, §12.3)."""
+    """One direction: ChaCha20-Poly1305, 32-byte key; nonce: 4 zero bytes ‖ counter u64 LE (Noise §5.1, §12.3).
 
-    __slots__ = ("_aead", "_counter")
+    OpenSSL's context is made for each message: 1 µs more, and an idle connection keeps 32 bytes instead of 2.4 KiB.
+    """
+
+    __slots__ = ("_counter", "_key")
 
     def __init__(self, key: bytes) -> None:
-        self._aead = ChaCha20Poly1305(key)
+        self._key = key
         self._counter = 0
 
     def encrypt(self, plaintext: bytes, associated: bytes | None = None) -> bytes:
         """16 bytes longer than `plaintext`. 2⁶⁴ messages are out of reach of any session."""
-        sealed = self._aead.encrypt(_nonce(self._counter), plaintext, associated)
+        sealed = ChaCha20Poly1305(self._key).encrypt(_nonce(self._counter), plaintext, associated)
         self._counter += 1
         return sealed
 
     def decrypt(self, sealed: bytes, associated: bytes | None = None) -> bytes:
         """Raises PeerError NOISE for anything but the peer's next message; the counter then stands still."""
         try:
-            plaintext = self._aead.decrypt(_nonce(self._counter), sealed, associated)
+            plaintext = ChaCha20Poly1305(self._key).decrypt(_nonce(self._counter), sealed, associated)
         except InvalidTag:
             raise PeerError(Code.NOISE, "a message that does not authenticate") from None
         self._counter += 1

@@ -50,6 +50,10 @@ class HostSession:
         self.subscriptions: dict[Subscription, int] = {}
         self.held: dict[int, int] = {}
         self.in_flight = 0
+        self.creation_rests: dict[int, float] = {}
+        """Until when a queue that the host did not make is not asked for again."""
+        self.reclaimed: set[int] = set()
+        """Routes that were claimed again because a deposit was refused: once a session."""
         self.backlog = False
         """Sealed envelopes wait for room on this connection."""
         self._next = 0
@@ -156,6 +160,18 @@ class Hosts:
             host.dialing = False
             self._back_off(step, host)
 
+    def start_anew(self, step: Step, gone: Connection | None) -> None:
+        """What was volatile is no longer sure: close every session, and dial again in a moment."""
+        if gone is not None and (session := self.sessions.pop(gone, None)) is not None:
+            self.hosts[session.relay].session = None
+        for session in self.sessions.values():
+            step.effects.append(Disconnect(session.connection, Code.INTERNAL))
+        soon = step.now.service + step.timing.redial_first_seconds
+        for host in self.hosts.values():
+            host.dialing = False
+            host.next_dial = max(host.next_dial, soon)
+        step.wake_at(soon)
+
     def answered_well(self, connection: Connection) -> None:
         """The host answers: the next failure starts the back-off anew."""
         session = self.sessions.get(connection)
@@ -174,9 +190,9 @@ class Hosts:
             del self.sessions[host.session.connection]
         step.effects.append(HangUp(relay))
 
-    def distrust(self, step: Step, session: HostSession) -> None:
-        """Leave a host that does not do what it is asked; the back-off goes on growing."""
-        step.effects.append(Disconnect(session.connection, Code.REFUSED))
+    def leave(self, step: Step, session: HostSession) -> None:
+        """Hang up on a host that cannot do what it is asked now; the back-off goes on growing."""
+        step.effects.append(Disconnect(session.connection, Code.UNAVAILABLE))
 
     def hang_up_on_the_silent(self, step: Step) -> None:
         """Close sessions that left a request unanswered for too long."""

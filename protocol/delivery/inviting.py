@@ -75,8 +75,9 @@ def make_invitation(step: Step, hosts: Hosts, lifetime_minutes: int, name: str |
     secret = InvitationSecret(step.entropy.secret(32))
     dh, kem = DhPrivate(step.entropy.secret(32)), KemSeed(step.entropy.secret(64))
     expires = Minute(step.now.minute + lifetime_minutes)
+    drop_at = step.now.service + lifetime_minutes * 60.0
     blank = OwnInvitation(
-        0, InvitationState.OPEN, secret, dh, kem, b"", step.now.wall, expires, None, name
+        0, InvitationState.OPEN, secret, dh, kem, b"", step.now.wall, expires, drop_at, None, name
     )  # fmt: skip
     number = step.tx.invitations.add(blank)
     made = [
@@ -126,7 +127,7 @@ def expire_due(step: Step, hosts: Hosts) -> None:
     """Withdraw what is past its time; a handshake may still arrive for a day after."""
     for state in OPEN:
         for invitation in step.tx.invitations.find(state=state):
-            if invitation.expires + 1_440 <= step.now.minute:
+            if invitation.drop_at + queues.DAY_SECONDS <= step.now.service:
                 cancel(step, hosts, invitation.id, InvitationState.EXPIRED)
 
 

@@ -120,7 +120,7 @@ def _check(step: Step, invitation: Invitation) -> None:
     if invitation.identity == own:
         raise CallerError("This is your own invitation; send it to the person whom you invite.")
     if invitation.expiry <= step.now.minute:
-        raise CallerError("This invitation has expired; ask for a new one.")
+        raise CallerError("This invitation has expired, if this machine's clock is right; ask for a new one.")
     if invitation.restricted_to not in (None, fingerprint(own)):
         raise CallerError("This invitation was made for somebody else.")
     known = step.tx.contacts.find(identity=invitation.identity)

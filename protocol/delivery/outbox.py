@@ -122,6 +122,9 @@ def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id:
         return 0
     if code is Code.REFUSED:
         session.proven_routes.discard(route.id)
+        if route.id in session.reclaimed:
+            return claim_refused(step, route.id, code)
+        session.reclaimed.add(route.id)
         routes.claim(step, session, route)
         return row.contact
     route = routes.back_off(step, route, code)
@@ -159,7 +162,8 @@ def take_received(step: Step, contact: Contact, item: Received) -> None:
             else:
                 step.wake_at(row.stored_at + step.timing.gap_seconds)
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
-        floor, total = max(item.floor, contact.peer_floor), max(item.total, contact.peer_total)
+        sent = load_ratchet(step, contact.id).send_index
+        floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
         step.tx.contacts.save(replace(contact, peer_floor=floor, peer_total=total))
 
 

@@ -9,7 +9,7 @@ from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.delivery.items import announce_routes
 from protocol.errors import Code
 from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, SendId
-from protocol.limits import MAX_ROUTES, RETENTION_DAYS
+from protocol.limits import MAX_INVITATION_DAYS, MAX_ROUTES
 from protocol.mailbox import OwnQueue, OwnRelay, QueueState
 from protocol.session.invitation import Route, link_keys
 from protocol.step import Step
@@ -105,7 +105,7 @@ def _link_of(step: Step, queue: OwnQueue) -> Link | None:
     if queue.sealed is None or invitation is None or invitation.secret is None:
         return None
     keys = link_keys(step.suite, invitation.secret, queue.relay)
-    lifetime = max(1, min(invitation.expires - step.now.minute, RETENTION_DAYS * 1_440))
+    lifetime = max(1, min(int(invitation.drop_at - step.now.service) // 60, MAX_INVITATION_DAYS * 1_440))
     return Link(keys.link_id, lifetime, queue.sealed)
 
 
@@ -160,9 +160,12 @@ def refused(step: Step, hosts: Hosts, session: HostSession, queue_id: int, code:
         return
     if queue.state is QueueState.DROPPING:
         step.tx.queues.remove(queue.id)
-    elif code is not Code.REFUSED or queue.state is QueueState.CREATING:
-        session.pending.clear()
-        hosts.distrust(step, session)
+    elif queue.state is QueueState.CREATING:
+        rest = step.now.service + step.timing.full_first_seconds
+        session.creation_rests[queue.id] = rest
+        step.wake_at(rest)
+    elif code is not Code.REFUSED:
+        hosts.leave(step, session)
     elif queue.invitation is not None and queue.contact is None:
         step.tx.queues.save(replace(queue, state=QueueState.CREATING))
         _create(step, session, replace(queue, state=QueueState.CREATING))
@@ -171,6 +174,18 @@ def refused(step: Step, hosts: Hosts, session: HostSession, queue_id: int, code:
         if queue.state is not QueueState.RETIRING:
             relay = OwnRelay(queue.host, queue.relay, queue.direct)
             _create(step, session, make_queue(step, relay, queue.position, contact=queue.contact))
+
+
+def create_again(step: Step, session: HostSession) -> None:
+    """Queues that the host did not make when it was asked, once their rest is over."""
+    for number, rest in list(session.creation_rests.items()):
+        if rest > step.now.service:
+            step.wake_at(rest)
+            continue
+        del session.creation_rests[number]
+        queue = step.tx.queues.get(number)
+        if queue is not None and queue.state is QueueState.CREATING:
+            _create(step, session, queue)
 
 
 def drop(step: Step, hosts: Hosts, queue: OwnQueue) -> None:

@@ -21,6 +21,8 @@ _decoder: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 class InitiatorLink(Link[bytes]):
     """A node's end of a connection to a relay whose 32-byte Ed25519 key it knows."""
 
+    __slots__ = ("_deposits", "_handshake", "_relay", "_suite")
+
     def __init__(self, suite: Suite, entropy: Entropy, timing: Timing, relay: RelayKey, now: float) -> None:
         """Raises PeerError BAD_KEY: `relay` is no Ed25519 key."""
         super().__init__(entropy, timing, now)
@@ -46,12 +48,14 @@ class InitiatorLink(Link[bytes]):
         return encoded, len(encoded)
 
     def _pack(self) -> list[bytes]:
-        packed: list[bytes] = []
-        room = FRAME_ROOM
-        while self._waiting and len(packed) < MAX_COMMANDS_PER_FRAME and len(self._waiting[0]) <= room:
-            encoded = self._waiting.popleft()
+        room, count = FRAME_ROOM, 0
+        for encoded in self._waiting[:MAX_COMMANDS_PER_FRAME]:
+            if len(encoded) > room:
+                break
             room -= len(encoded)
-            packed.append(encoded)
+            count += 1
+        packed = self._waiting[:count]
+        del self._waiting[:count]
         self.queued_bytes -= FRAME_ROOM - room
         return packed
 

@@ -5,7 +5,6 @@ connection with that code.
 """
 
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import Generic, TypeVar
 
 from protocol.crypto.noise import Session
@@ -31,16 +30,20 @@ _EMPTY = pad_frame(encode(()))
 class Link(ABC, Generic[Waiting]):
     """One end of a connection. Times are seconds of any clock that does not go back."""
 
+    __slots__ = (
+        "_entropy", "_handshake_message", "_heard", "_keep_alive", "_opened", "_sent", "_session", "_timing", "_waiting",
+        "queued_bytes",
+    )  # fmt: skip
+
     def __init__(self, entropy: Entropy, timing: Timing, now: float) -> None:
         self._entropy = entropy
         self._timing = timing
         self._session: Session | None = None
         self._handshake_message: bytes | None = None
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: list[Waiting] = []
         self._heard = self._sent = self._opened = now
         self._keep_alive = self._draw_keep_alive()
-        self.queued_bytes = 0
-        """Bytes of commands that wait to be packed."""
+        self.queued_bytes = 0  # of commands that wait to be packed
 
     @property
     def established(self) -> bool:

@@ -26,6 +26,8 @@ _decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
 class ResponderLink(Link[bytes | Accepted]):
     """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key."""
 
+    __slots__ = ("_key", "_retention_days", "_suite")
+
     def __init__(
         self,
         suite: Suite,
@@ -54,11 +56,10 @@ class ResponderLink(Link[bytes | Accepted]):
     def _pack(self) -> list[bytes]:
         """Each run of `stored` of one minute ends in one `custody`, whose room is reserved when the run begins."""
         packed: list[bytes] = []
-        room, count = FRAME_ROOM, 0
+        room, count, taken = FRAME_ROOM, 0, 0
         run: list[Digest] = []
         minute = Minute(0)
-        while self._waiting:
-            waiting = self._waiting[0]
+        for waiting in self._waiting:
             if type(waiting) is bytes:
                 if len(waiting) > room or count + 1 > MAX_COMMANDS_PER_FRAME:
                     break
@@ -81,7 +82,8 @@ class ResponderLink(Link[bytes | Accepted]):
                 self.queued_bytes -= _ACCEPTED_BYTES
                 run.append(waiting.digest)
                 packed.append(encode(Stored(waiting.request)))
-            self._waiting.popleft()
+            taken += 1
+        del self._waiting[:taken]
         if run:
             packed.append(self._custody(minute, run))
         return packed

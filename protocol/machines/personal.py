@@ -121,6 +121,7 @@ class Personal:
         timeline.show_overdue(step)
         touched = outbox.reroute(step, self._hosts)
         for session in self._hosts.open_sessions():
+            queues.create_again(step, session)
             outbox.deposit_again(step, session)
         due = step.tx.items.next_due(step.now.service)
         if due is not None:
@@ -174,15 +175,9 @@ class Personal:
                     WorldError(text if event.full else "The mailbox could not be written; nothing was changed."),
                 )
             )
-        if isinstance(what, Unreachable):
-            self._hosts.hosts.pop(what.relay, None)
-        for session in self._hosts.open_sessions():
-            step.effects.append(Disconnect(session.connection, Code.INTERNAL))
-        if isinstance(what, Closed):
-            session_or_none = self._hosts.sessions.pop(what.connection, None)
-            if session_or_none is not None:
-                self._hosts.hosts.pop(session_or_none.relay, None)
-        step.wake_at(step.now.service + self._timing.redial_first_seconds)
+        if isinstance(what, Opened):
+            step.effects.append(Disconnect(what.connection, Code.INTERNAL))
+        self._hosts.start_anew(step, what.connection if isinstance(what, Closed) else None)
 
     # What hosts answer
 
@@ -334,7 +329,7 @@ class Personal:
             case ProfileItem():
                 contacts.learn_name(step, contact, item.name)
             case _:
-                """`senders` outside a handshake says nothing."""
+                pass  # `senders` outside a handshake says nothing
 
     def _fragment(self, step: Step, contact: Contact, item: Fragment) -> None:
         try:
