@@ -13,6 +13,7 @@ from node.profile import create_profile, finish_profile
 from node.store.keys import credential_slot, new_data_key, write_slots
 from protocol.limits import MAX_TEXT_BYTES
 from tests.node.cli.program import KASSIBER, environment, kassiber, running
+from tests.node.cli.typing_person import type_into
 from tests.node.fake_node import LINK, NUMBER
 
 
@@ -79,14 +80,8 @@ def test_an_editor_writes_a_text(node: Path) -> None:
     editor = node / "editor"
     editor.write_text("#!/bin/sh\nprintf 'two\\nlines\\n' > \"$1\"\n")
     editor.chmod(0o755)
-    sent = subprocess.run(
-        ["script", "-qec", f"{KASSIBER[0]} -c 'from node.cli import main; main()' send Bob", "/dev/null"],
-        env=environment(node) | {"EDITOR": str(editor)},
-        cwd=node,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert sent.returncode == 0, sent.stdout
+    code, shown = type_into(node, ["send", "Bob"], more={"EDITOR": str(editor)})
+    assert code == 0, shown
     assert lines(kassiber(node, "inbox", "--json").stdout)[-1]["text"] == "two\nlines"
     assert [path.name for path in (node / "run" / "kassiber").glob("draft*")] == []
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from tests.node.cli.program import KASSIBER, environment
 
 
-def type_into(directory: Path, arguments: list[str], *answers: str, seconds: float = 60.0) -> tuple[int, str]:
+def type_into(
+    directory: Path, arguments: list[str], *answers: str, more: dict[str, str] | None = None, seconds: float = 60.0
+) -> tuple[int, str]:
     """Runs a command; each answer is typed once the output ends in a prompt (`: `). Exit code and what was shown."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(directory)
-        os.execve(KASSIBER[0], [*KASSIBER, *arguments], environment(directory))
+        os.execve(KASSIBER[0], [*KASSIBER, *arguments], environment(directory) | (more or {}))
     shown, waiting, end = b"", list(answers), time.monotonic() + seconds
     try:
         while time.monotonic() < end:
