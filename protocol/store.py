@@ -131,7 +131,9 @@ class Digests(Protocol):
     def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
         """The minute at which this envelope was first stored here."""
 
-    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None: ...
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> Minute | None:
+        """Remembers it, unless it is known: then the minute at which it was first stored here."""
+
     def expire(self, until: float, limit: int) -> int:
         """Removes at most `limit` digests added up to this service time; how many."""
 

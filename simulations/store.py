@@ -239,8 +239,12 @@ class DictDigests:
         known = self._tx.digest.get((number, digest))
         return known.minute if known else None
 
-    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None:
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> Minute | None:
+        known = self._tx.digest.get((number, digest))
+        if known is not None:
+            return known.minute
         self._tx.put(self._tx.digest, (number, digest), _Digest(service, minute))
+        return None
 
     def expire(self, until: float, limit: int) -> int:
         past = [name for name, _ in takewhile(lambda row: row[1].service <= until, self._tx.digest.items())][:limit]

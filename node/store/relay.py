@@ -351,11 +351,13 @@ class SqlDigests:
         ).fetchone()
         return row[0] if row else None
 
-    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> None:
-        self._execute(
-            "INSERT INTO digests (queue, digest, minute, service) VALUES (?, ?, ?, ?)",
+    def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> Minute | None:
+        # One statement where, as nearly always, it is new: looking first would search the same index twice.
+        added = self._execute(
+            "INSERT OR IGNORE INTO digests (queue, digest, minute, service) VALUES (?, ?, ?, ?)",
             (number, digest[:_KEPT_DIGEST_BYTES], minute, service),
-        )
+        ).rowcount
+        return None if added else self.minute(number, digest)
 
     def expire(self, until: float, limit: int) -> int:
         rows = self._execute("SELECT id, service FROM digests ORDER BY id LIMIT ?", (limit,)).fetchall()

@@ -296,21 +296,22 @@ class Commands:
                 step.refuse(command.request)
                 return
         assert queue is not None
-        minute = tx.digests.minute(queue.number, digest)
-        if minute is None:
-            if not tx.room:
-                step.refuse(command.request, Code.UNAVAILABLE)
+        if not tx.room or queue.stored >= self._quota:
+            known = tx.digests.minute(queue.number, digest)
+            if known is None:
+                self._refuse_more(queue, command.request, step)
                 return
-            if queue.stored >= self._quota:
-                self._refuse_full(queue, command.request, step)
-                return
-            minute = step.minute
-            step.append(queue.number, command.envelope, counted=True)
-            tx.digests.add(queue.number, digest, minute, step.now.service)
-        step.reply(Accepted(command.request, digest, minute))
+        else:
+            known = tx.digests.add(queue.number, digest, step.minute, step.now.service)
+            if known is None:
+                step.append(queue.number, command.envelope, counted=True)
+        step.reply(Accepted(command.request, digest, step.minute if known is None else known))
 
-    def _refuse_full(self, queue: Queue, request: Request, step: Step) -> None:
-        """The recipient learns of it once, until an envelope is stored again."""
+    def _refuse_more(self, queue: Queue, request: Request, step: Step) -> None:
+        """The disk or the queue is full; of a full queue the recipient learns once, until it takes one again."""
+        if not step.tx.room:
+            step.refuse(request, Code.UNAVAILABLE)
+            return
         if not queue.full:
             step.tx.queues.refuse(queue.number)
             _mark(queue, MarkerKind.FULL, None, step)

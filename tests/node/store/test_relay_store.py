@@ -151,7 +151,9 @@ def test_links_are_kept_until_their_time(store: Store[RelayTransaction]) -> None
 def test_a_digest_answers_with_its_first_minute_in_its_own_queue(store: Store[RelayTransaction]) -> None:
     with store.transaction() as tx:
         first, second = add(tx), add(tx, b"2")
-        tx.digests.add(first, Digest(b"d" * 32), Minute(2**32 - 1), 1.0)
+        assert tx.digests.add(first, Digest(b"d" * 32), Minute(2**32 - 1), 1.0) is None
+        assert tx.digests.add(first, Digest(b"d" * 32), Minute(3), 2.0) == 2**32 - 1
+        assert tx.digests.oldest() == 1.0
         assert tx.digests.minute(first, Digest(b"d" * 32)) == 2**32 - 1
         assert tx.digests.minute(second, Digest(b"d" * 32)) is None
         assert tx.digests.minute(first, Digest(b"e" * 32)) is None
