@@ -97,9 +97,12 @@ class PersonalNode:
 
 
 @asynccontextmanager
-async def run_node(profile: Profile, keys: UnlockedKeys, settings: Settings) -> AsyncIterator[PersonalNode]:
+async def run_node(
+    profile: Profile, keys: UnlockedKeys, settings: Settings, momentary: bool = False
+) -> AsyncIterator[PersonalNode]:
     """A node at work while the block runs. The caller holds the profile's lock.
 
+    One that is `momentary` leaves what contacts are told of this node as it is, wherever it listens now.
     Raises CallerError (the listening address cannot be had), DiskBrokenError, DiskFullError.
     """
     entropy = SystemEntropy()
@@ -119,15 +122,18 @@ async def run_node(profile: Profile, keys: UnlockedKeys, settings: Settings) -> 
         running = await stack.enter_async_context(
             open_core(make, suite=_suite, entropy=entropy, timing=settings.timing, connect=connect)
         )
-        node = PersonalNode(running, profile, keys.mailbox, direct)
-        stack.callback(node.close)
         reader = MailboxReader(profile.mailbox, keys.mailbox)
         running.changes.announce(reader.last_change())
         relays = tuple((host, RelayKey(key)) for host, key in reader.relays())
-        made = reader.name() is not None
+        made, told = reader.name() is not None, reader.direct()
         reader.close()
-        if made:
+        if momentary and told is not None:
+            direct = told[0], RelayKey(told[1])
+        node = PersonalNode(running, profile, keys.mailbox, direct)
+        stack.callback(node.close)
+        if made and not momentary:
             await node.request(Configure(relays, direct))
+        await node.refresh()
         yield node
 
 

@@ -70,4 +70,4 @@ class _Thread:
     async def _serve(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         with trio.CancelScope() as self._cancel:
-            await serve(*self._arguments, self._started.set)
+            await serve(*self._arguments, self._started.set, momentary=True)

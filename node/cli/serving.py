@@ -13,9 +13,11 @@ from node.settings import Settings
 from node.store.keys import DataKey, derive_keys
 
 
-async def serve(profile: Profile, data_key: DataKey, settings: Settings, started: Callable[[], None]) -> None:
+async def serve(
+    profile: Profile, data_key: DataKey, settings: Settings, started: Callable[[], None], momentary: bool = False
+) -> None:
     """Until cancelled. The caller holds the profile's lock. `started` is called once requests are answered."""
-    async with run_node(profile, derive_keys(data_key), settings) as node, serve_api(node, profile):
+    async with run_node(profile, derive_keys(data_key), settings, momentary) as node, serve_api(node, profile):
         started()
         await trio.sleep_forever()
 

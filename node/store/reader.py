@@ -56,6 +56,10 @@ class MailboxReader:
         """The node's own relays in order: host and key; without its own direct route."""
         return [(relay.host, bytes(relay.relay)) for relay in self._own_relays() if not relay.direct]
 
+    def direct(self) -> tuple[str, bytes] | None:
+        """Where contacts were told that this node itself listens."""
+        return next(((relay.host, bytes(relay.relay)) for relay in self._own_relays() if relay.direct), None)
+
     def _own_relays(self) -> tuple[OwnRelay, ...]:
         row = self._connection.execute("SELECT relays FROM profile").fetchone()
         return () if row is None else _relays.decode(row[0])

@@ -190,20 +190,20 @@ class SqlQueues:
         self._execute = transaction.connection.execute
 
     def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)  # noqa: S608 - a constant
+        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
 
     def by_send_id(self, send_id: SendId) -> Queue | None:
         number = self._transaction.numbers.get(send_id)
         known = number and self._transaction.known.get(number)
         if known:
             return known
-        queue = self._load(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)  # noqa: S608
+        queue = self._load(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)
         if queue is not None:
             self._transaction.numbers[send_id] = queue.number
         return queue
 
     def by_number(self, number: QueueNumber) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)  # noqa: S608
+        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)
 
     def add(
         self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey

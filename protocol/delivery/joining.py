@@ -147,9 +147,19 @@ def _claim(step: Step, session: HostSession, reference: int, candidate: Candidat
 
 
 def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
-    """Claims that wait for a connection; `positions`: at which candidate each joining stands."""
+    """Claims that wait for a connection; `positions`: at which candidate each joining that somebody awaits stands.
+
+    One that nobody awaits any more is claimed at the first of its hosts that is connected.
+    """
     for row in step.tx.joining.find():
-        _ask(step, hosts, row, positions.get(row.id, 0))
+        if row.id in positions:
+            _ask(step, hosts, row, positions[row.id])
+            continue
+        for position, candidate in enumerate(_candidates.decode(row.candidates)):
+            host = hosts.want(step, candidate.relay, candidate.host, candidate.direct)
+            if host.session is not None:
+                _claim(step, host.session, row.id * 4 + position, candidate)
+                break
 
 
 def next_candidate(step: Step, hosts: Hosts, joining: int, position: int) -> int | None:

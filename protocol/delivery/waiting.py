@@ -103,16 +103,7 @@ class Waiting:
                 step.wake_at(invite.soon or invite.deadline)
         for number, accept in list(self._accepts.items()):
             if accept.deadline <= step.now.service:
-                del self._accepts[number]
-                reasons = ", ".join(dict.fromkeys(reason for reason in accept.reasons if reason)) or "no answer"
-                step.effects.append(
-                    Answer(
-                        accept.request,
-                        WorldError(
-                            f"The invitation's relays cannot be reached now ({reasons}); it will be tried again."
-                        ),
-                    )
-                )
+                self._answer_later(step, number, accept)
             else:
                 step.wake_at(accept.deadline)
         self.go_on(step)
@@ -122,12 +113,19 @@ class Waiting:
         if position is not None:
             waiting.position = position
             return
-        if all(reason == "" for reason in waiting.reasons):
-            joining.give_up(step, number)
-            del self._accepts[number]
-            step.effects.append(Answer(waiting.request, joining.refusal()))
-        else:
-            waiting.position = 0
+        if any(waiting.reasons):
+            self._answer_later(step, number, waiting)
+            return
+        joining.give_up(step, number)
+        del self._accepts[number]
+        step.effects.append(Answer(waiting.request, joining.refusal()))
+
+    def _answer_later(self, step: Step, number: int, waiting: _Accept) -> None:
+        """Nobody waits any more, but the claim goes on."""
+        del self._accepts[number]
+        reasons = ", ".join(dict.fromkeys(reason for reason in waiting.reasons if reason)) or "no answer"
+        text = f"The invitation's relays cannot be reached now ({reasons}); it will be tried again."
+        step.effects.append(Answer(waiting.request, WorldError(text)))
 
     def _answer_invite(self, step: Step, number: int, waiting: _Invite) -> None:
         del self._invites[number]
