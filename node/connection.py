@@ -5,6 +5,7 @@ than it listens waits for itself. The writer packs whatever has been queued sinc
 leave in one frame, under one signature.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,12 @@ MOST_UNSENT_BYTES = MAX_QUEUED_COMMAND_BYTES // 2
 
 
 class LiveConnection:
-    """Numbered by the runtime; `put` hands events to the core."""
+    """Numbered by the runtime; `put` hands events to the core. `tick` is due now and then: nothing here has a timer."""
+
+    __slots__ = (
+        "_established", "_frames", "_link", "_may_read", "_nursery", "_put", "_relay", "_sending_since",
+        "_something_to_send", "_unhandled", "_write_seconds", "failure", "number", "opened",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,8 +43,7 @@ class LiveConnection:
     ) -> None:
         self.number = number
         self.opened = False
-        self.failure: PeerError | Ended | None = None
-        """Why it ended, once it has; None: somebody here wanted it so."""
+        self.failure: PeerError | Ended | None = None  # why it ended, once it has; None: somebody here wanted it so
         self._frames = frames
         self._link = link
         self._relay = relay
@@ -46,7 +51,8 @@ class LiveConnection:
         self._established = established
         self._write_seconds = write_seconds
         self._unhandled = 0
-        self._scope = trio.CancelScope()
+        self._sending_since = math.inf
+        self._nursery: trio.Nursery | None = None
         self._something_to_send = trio.Event()
         self._may_read = trio.Event()
 
@@ -70,19 +76,29 @@ class LiveConnection:
         """Close it, telling the peer why."""
         if self.failure is None:
             self.failure = failure
-        self._scope.cancel()
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+
+    def tick(self, now: float) -> None:
+        """Send a keep-alive if one is due; end it if the peer is silent or does not take what it is sent."""
+        if now >= self._link.next_wake:
+            try:
+                self._link.tick(now)
+            except PeerError as error:
+                self.end(error)
+            self.flush()
+        if now >= self._sending_since + self._write_seconds:
+            self.end(PeerError(Code.SILENT, "a frame was not taken in time"))
 
     async def run(self) -> None:
         """From the first handshake message to the last frame. Does not raise; `failure` then says why it ended."""
         failures: list[PeerError | Ended] = []
         try:
-            with self._scope:
-                try:
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._write)
-                        await self._read()
-                except* (PeerError, Ended) as group:
-                    failures += _leaves(group)
+            async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._write)
+                await self._read()
+        except* (PeerError, Ended) as group:
+            failures += _leaves(group)
         finally:
             if self.failure is None and failures:
                 self.failure = failures[0]
@@ -111,18 +127,12 @@ class LiveConnection:
         link = self._link
         while True:
             self._something_to_send = trio.Event()
-            now = trio.current_time()
-            link.tick(now)
-            frame = link.transmit(now)
-            if frame is None:
-                with trio.move_on_at(link.next_wake):
-                    await self._something_to_send.wait()
-                continue
-            with trio.CancelScope(deadline=now + self._write_seconds) as scope:
+            while (frame := link.transmit(trio.current_time())) is not None:
+                self._sending_since = trio.current_time()
                 await self._frames.send(frame)
-            if scope.cancelled_caught:
-                raise PeerError(Code.SILENT, "a frame was not taken in time")
-            self._may_read.set()
+                self._sending_since = math.inf
+                self._may_read.set()
+            await self._something_to_send.wait()
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[PeerError | Ended]:

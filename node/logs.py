@@ -41,4 +41,3 @@ def configure_logs(level: int = logging.INFO) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-    logging.getLogger("trio_websocket").setLevel(logging.ERROR)

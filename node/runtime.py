@@ -125,6 +125,16 @@ class Running:
         """How many are open."""
         return len(self._connections)
 
+    async def keep_time(self) -> None:
+        """One timer for all connections: keep-alives, silence, stalled writes, handshakes that do not come."""
+        timing = self._timing
+        period = min(1.0, timing.handshake_seconds / 4, timing.write_seconds / 4, timing.keep_alive_seconds / 10)
+        while True:
+            await trio.sleep(period)
+            now = trio.current_time()
+            for connection in list(self._connections.values()):
+                connection.tick(now)
+
     async def run_core(self, ready: trio.Event) -> None:
         """The core's loop; a failure of it, one that nothing can go on after, ends up in `failure`."""
         try:
@@ -257,6 +267,7 @@ async def open_core(
     async with trio.open_nursery() as nursery:
         running = Running(make, nursery, suite, entropy, timing, connect, inline, wall)
         nursery.start_soon(running.run_core, ready)
+        nursery.start_soon(running.keep_time)
         try:
             await ready.wait()
             yield running

@@ -7,10 +7,9 @@ import ssl
 from functools import cache
 
 import trio
-from trio_websocket import ConnectionRejected
 
 from node.transport import websocket
-from node.transport.contract import FrameStream, Use
+from node.transport.contract import Use
 from protocol.errors import WorldError
 from protocol.wire.addresses import Host
 
@@ -25,23 +24,23 @@ async def dial(host_text: str, use: Use) -> None:
     try:
         stream = await _open(host)
     except (OSError, trio.BrokenResourceError, ValueError) as error:
-        raise WorldError(_reason(error)) from None
-    failure: WorldError | None = None
+        raise _world_error(error) from None
     try:
-        async with trio.open_nursery() as nursery:
-            frames: FrameStream = await websocket.connect(nursery, stream, host.authority, opened_at)
-            try:
-                await use(frames)
-            finally:
-                await frames.close(None)
-            nursery.cancel_scope.cancel()
-    except* Exception as group:  # noqa: BLE001 - containment: what a server sends must not reach beyond its connection
-        failure = _world_error(group)
+        frames = await _shake_hands(stream, host, opened_at)
+        try:
+            await use(frames)
+        finally:
+            await frames.close(None)
     finally:
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(stream)
-    if failure is not None:
-        raise failure
+
+
+async def _shake_hands(stream: trio.abc.Stream, host: Host, opened_at: float) -> websocket.WebSocketFrames:
+    try:
+        return await websocket.connect(stream, host.authority, opened_at)
+    except Exception as error:  # noqa: BLE001 - containment: whatever a server can make the engine raise
+        raise _world_error(error) from None
 
 
 async def _open(host: Host) -> trio.abc.Stream:
@@ -65,22 +64,15 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _world_error(group: BaseExceptionGroup[BaseException]) -> WorldError:
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first if isinstance(first, WorldError) else WorldError(_reason(first))
-
-
-def _reason(error: BaseException) -> str:
+def _world_error(error: Exception) -> WorldError:
     """For a person; nothing that a server sent is repeated."""
     cause = error.__cause__ or error
     if isinstance(cause, BaseExceptionGroup):  # one failure for each address that was tried
         cause = cause.exceptions[0]
-    if isinstance(cause, ConnectionRejected):
-        return f"what answers there is not a Kassiber relay (HTTP status {cause.status_code})"
+    if isinstance(cause, WorldError):
+        return cause
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {cause.verify_message}"
+        return WorldError(f"its certificate is not valid: {cause.verify_message}")
     if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
-    return "what answers there is not a Kassiber relay"
+        return WorldError(cause.strerror.lower())
+    return WorldError("what answers there is not a Kassiber relay")

@@ -5,6 +5,7 @@ that, the connection that has been without one for longest makes room.
 """
 
 import ipaddress
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -41,6 +42,8 @@ async def listen(name: str, port: int) -> list[trio.SocketListener]:
 
 class _Guest:
     """One connection, as the door sees it."""
+
+    __slots__ = ("_stream", "address", "scope")
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.address = _address(stream)
@@ -90,9 +93,9 @@ class Listener:
         try:
             if not self._admit(guest):
                 return
+            guest.scope.deadline = opened_at + self._timing.handshake_seconds
             try:
-                with guest.scope:
-                    await self._contain(stream, guest, opened_at)
+                await self._contain(stream, guest, opened_at)
             finally:
                 self._strangers.pop(guest, None)
                 self.connections -= 1
@@ -104,18 +107,16 @@ class Listener:
                 await trio.aclose_forcefully(stream)
 
     async def _contain(self, stream: trio.SocketStream, guest: _Guest, opened_at: float) -> None:
-        """Only a cancellation leaves. A nursery wraps what is raised inside it, so the outermost is `except*`."""
+        """Only a cancellation leaves. What a handler's nursery raises comes in groups, hence `except*`."""
         try:
-            async with trio.open_nursery() as nursery:
-                frames: FrameStream | None = None
-                with trio.CancelScope(deadline=opened_at + self._timing.handshake_seconds):
-                    frames = await websocket.accept(nursery, stream, opened_at)
+            with guest.scope:
+                frames = await websocket.accept(stream, opened_at)
+                guest.scope.deadline = math.inf
                 if frames is not None:
                     try:
                         await self._handler(frames, partial(self._strangers.pop, guest, None))
                     finally:
                         await frames.close(None)
-                nursery.cancel_scope.cancel()
         except* Exception as group:  # noqa: BLE001 - containment: one peer's bytes must not reach another's connection
             log.debug("a connection failed", kinds=sorted(_kinds(group)))
 
