@@ -55,6 +55,7 @@ def _chat_on_terminal(client: Client, row: dict[str, Any], after: int | None) ->
         recent.extend(shown for shown in all_messages(client, row["contact"], 0) if shown["change"] <= cursor)
     for shown in recent:
         print(format_message(shown, row["name"]))
+    sys.stdout.flush()  # who reads through a pipe sees it before anything more happens
     see(client, row["contact"], cursor)
     Conversation(client, row, client.changes(cursor), ends_with_input=True).follow()
 

@@ -14,7 +14,7 @@ KASSIBER = [sys.executable, "-c", "from node.cli import main; main()"]
 def environment(directory: Path) -> dict[str, str]:
     """Everything that a profile in this directory and its node need."""
     (directory / "run").mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name != "CREDENTIALS_DIRECTORY"}
+    kept = {name: os.environ[name] for name in os.environ.keys() - {"CREDENTIALS_DIRECTORY", "PYTHONUNBUFFERED"}}
     return kept | {
         "KASSIBER_PROFILE": str(directory / "profile"),
         "XDG_RUNTIME_DIR": str(directory / "run"),
