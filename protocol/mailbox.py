@@ -222,7 +222,6 @@ class SealedEnvelope(Struct, frozen=True):
     route: int
     index: int
     envelope: bytes
-    digest: bytes
     stored_minute: Minute | None
     stored_at: float | None
     """Service seconds of the verified custody; nil while the deposit is not answered."""
@@ -333,6 +332,9 @@ class Table(Protocol[R]):
     def save(self, record: R) -> None:
         """Insert, or replace what has the same key."""
 
+    def update(self, *key: object, **changes: object) -> None:
+        """Change some fields of the row of this key; nothing where there is none."""
+
     def remove(self, *key: object) -> None: ...
     def remove_where(self, **equal: object) -> None: ...
     def find(self, limit: int | None = None, **equal: object) -> list[R]: ...
@@ -355,6 +357,9 @@ class SealedEnvelopes(Table[SealedEnvelope], Protocol):
     """Envelopes under way."""
 
     def lowest_index(self, contact: int) -> int | None: ...
+    def below(self, contact: int, total: int) -> list[SealedEnvelope]:
+        """Those with an index below `total`."""
+
     def unstored(self, route: int) -> list[SealedEnvelope]: ...
     def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]: ...
 

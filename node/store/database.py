@@ -131,6 +131,7 @@ def _connect(path: Path, key: bytes | None, one_thread: bool = True) -> sqlite3.
     connection = cast("sqlite3.Connection", opened)
     connection.execute("PRAGMA cipher_log_level = NONE")
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")  # processors help with it: a fifth less a commit
     return connection
 
 

@@ -70,7 +70,7 @@ SCHEMA = Schema(
             "CREATE INDEX items_sealed ON items (sealed) WHERE sealed IS NOT NULL",
             "CREATE INDEX items_waiting ON items (contact, due) WHERE sealed IS NULL AND arrived = 0",
             """CREATE TABLE envelopes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL,
-                route INTEGER NOT NULL, "index" INTEGER NOT NULL, envelope BLOB NOT NULL, digest BLOB NOT NULL,
+                route INTEGER NOT NULL, "index" INTEGER NOT NULL, envelope BLOB NOT NULL,
                 stored_minute INTEGER, stored_at REAL)""",
             'CREATE INDEX envelopes_contact ON envelopes (contact, "index")',
             "CREATE INDEX envelopes_route ON envelopes (route)",
@@ -144,6 +144,11 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         statement = 'SELECT min("index") FROM envelopes WHERE contact = ?'
         found: int | None = self.connection.execute(statement, (contact,)).fetchone()[0]
         return found
+
+    def below(self, contact: int, total: int) -> list[SealedEnvelope]:
+        """In the order of their indexes."""
+        statement = f'{self.select} WHERE contact = ? AND "index" < ? ORDER BY "index"'
+        return self.read_all(statement, (contact, total))
 
     def unstored(self, route: int) -> list[SealedEnvelope]:
         """Deposits that nobody answered, oldest first."""

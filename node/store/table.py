@@ -28,6 +28,7 @@ class SqlTable(Generic[R]):
         rest = [column for column in self.columns if column != self._key[0]]
         self._add = f"INSERT INTO {name} ({', '.join(_quoted(rest))}) VALUES ({', '.join('?' for _ in rest)})"
         self._add_columns = tuple(rest)
+        self._updates: dict[tuple[str, ...], str] = {}
         self._remove = f"DELETE FROM {name} WHERE {_all_equal(self._key)}"
 
     def get(self, *key: object) -> R | None:
@@ -45,6 +46,16 @@ class SqlTable(Generic[R]):
     def save(self, record: R) -> None:
         """Insert or replace."""
         self.connection.execute(self._save, [getattr(record, column) for column in self.columns])
+
+    def update(self, *key: object, **changes: object) -> None:
+        """Touches only these columns, and the indexes that hold them."""
+        columns = tuple(changes)
+        statement = self._updates.get(columns)
+        if statement is None:
+            assigned = ", ".join(f'"{column}" = ?' for column in columns)
+            statement = f"UPDATE {self.name} SET {assigned} WHERE {_all_equal(self._key)}"
+            self._updates[columns] = statement
+        self.connection.execute(statement, (*changes.values(), *key))
 
     def remove(self, *key: object) -> None:
         """Nothing where it is not there."""

@@ -52,7 +52,7 @@ def add_own(step: Step, contact: Contact, text: str) -> tuple[Message, int]:
         resent=0,
     )
     message = replace(message, id=step.tx.messages.add(message))
-    step.tx.contacts.save(replace(contact, last_own=message_id))
+    step.tx.contacts.update(contact.id, last_own=message_id)
     return message, _show(step, message, missing=False)
 
 
@@ -105,7 +105,7 @@ def advance(step: Step, contact: int, message_ids: Iterable[MessageId], state: M
     for message_id in message_ids:
         message = step.tx.messages.by_id(contact, message_id)
         if message is not None and message.mine and message.state < state:
-            step.tx.messages.save(replace(message, state=state))
+            step.tx.messages.update(message.id, state=state)
             step.change(ChangeKind.STATE, message.id, state)
             changed.append(message_id)
     return changed
@@ -133,11 +133,11 @@ def _show(step: Step, message: Message, missing: bool) -> int:
         step.tx.heads.remove(message.contact, name)
     height = 1 + max(heights)
     number = step.change(ChangeKind.MESSAGE, message.id, message.state)
-    step.tx.messages.save(replace(message, change=number, height=height, show_at=None, missing_parent=missing))
+    step.tx.messages.update(message.id, change=number, height=height, show_at=None, missing_parent=missing)
     step.tx.heads.save(Head(message.contact, message.message_id, message.mine))
     unread = contact.unread + (not message.mine)
     if height > contact.height or unread > contact.unread:
-        step.tx.contacts.save(replace(contact, height=max(height, contact.height), unread=unread))
+        step.tx.contacts.update(contact.id, height=max(height, contact.height), unread=unread)
     return number
 
 

@@ -66,7 +66,7 @@ def learn_name(step: Step, contact: Contact, name: str) -> None:
     if contact.name_given or contact.name == name:
         return
     try:
-        step.tx.contacts.save(replace(contact, name=clean_name(name)))
+        step.tx.contacts.update(contact.id, name=clean_name(name))
     except CallerError:
         return
     changed(step, contact.id)
@@ -78,7 +78,7 @@ def set_own_name(step: Step, name: str) -> None:
     if profile is None:
         step.tx.profile.save(new_profile(step.suite, step.entropy, name))
         return
-    step.tx.profile.save(replace(profile, name=clean_name(name)))
+    step.tx.profile.update(profile.id, name=clean_name(name))
     for contact in step.tx.contacts.find(state=ContactState.ACTIVE):
         queue_profile(step, contact.id)
 
@@ -101,7 +101,7 @@ def mark_seen(step: Step, operation: MarkSeen) -> None:
     row = existing(step, operation.contact)
     if operation.change > row.seen_change:
         unread = step.tx.messages.unread(row.id, operation.change)
-        step.tx.contacts.save(replace(row, seen_change=operation.change, unread=unread))
+        step.tx.contacts.update(row.id, seen_change=operation.change, unread=unread)
 
 
 def remove(step: Step, hosts: Hosts, contact: int) -> None:
@@ -130,7 +130,7 @@ def configure(step: Step, hosts: Hosts, operation: Configure) -> list[RelayKey]:
         raise CallerError("The same relay is named twice.")
     if tuple(relays) == before:
         return []
-    step.tx.profile.save(replace(profile, relays=msgpack.encode(tuple(relays))))
+    step.tx.profile.update(profile.id, relays=msgpack.encode(tuple(relays)))
     for contact in step.tx.contacts.find():
         if contact.state in (ContactState.ACTIVE, ContactState.WAITING):
             queues.sync_contact(step, hosts, contact.id, relays, _primary(step, contact.id))

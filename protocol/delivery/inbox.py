@@ -3,7 +3,6 @@
 from enum import Enum, auto
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from protocol.delivery import outbox
 from protocol.delivery.items import queue_receipt
@@ -68,7 +67,7 @@ def open_envelope(step: Step, contact: Contact, envelope: Envelope) -> Outcome:
     except PeerError:
         return Outcome(Fate.UNREADABLE)
     if contact.state is ContactState.WAITING:
-        step.tx.contacts.save(replace(contact, state=ContactState.ACTIVE))
+        step.tx.contacts.update(contact.id, state=ContactState.ACTIVE)
     return Outcome(Fate.OPENED, tuple(items))
 
 

@@ -90,11 +90,11 @@ def make_invitation(step: Step, hosts: Hosts, lifetime_minutes: int, name: str |
     kem_public, dh_public = step.suite.kem_public(kem), step.suite.dh_public(dh)
     listed = [queues.as_route(queue) for queue in made]
     encoded = encode(Invitation(1, profile.identity, dh_public, kem_public, listed, expires, None))
-    step.tx.invitations.save(replace(blank, id=number, encoded=encoded))
+    step.tx.invitations.update(number, encoded=encoded)
     for queue in made:
         keys = link_keys(step.suite, secret, queue.relay)
         sealed = seal_invitation(step.suite, step.entropy, keys, queue.relay, encoded)
-        step.tx.queues.save(replace(queue, sealed=sealed))
+        step.tx.queues.update(queue.id, sealed=sealed)
     queues.attend_all(step, hosts, step.tx.queues.find(invitation=number))
     return number
 
@@ -133,11 +133,11 @@ def expire_due(step: Step, hosts: Hosts) -> None:
 
 def claimed(step: Step, queue: OwnQueue, key: SenderKey, minute: Minute) -> None:
     """The relay says that somebody fixed the queue's sender key: visible before anything else happens."""
-    step.tx.queues.save(replace(queue, claimed_by=key))
+    step.tx.queues.update(queue.id, claimed_by=key)
     if queue.contact is None and queue.invitation is not None:
         invitation = step.tx.invitations.get(queue.invitation)
         if invitation is not None and invitation.state is InvitationState.OPEN:
-            step.tx.invitations.save(replace(invitation, state=InvitationState.CLAIMED, claimed_minute=minute))
+            step.tx.invitations.update(invitation.id, state=InvitationState.CLAIMED, claimed_minute=minute)
             step.change(ChangeKind.INVITATION, invitation.id, InvitationState.CLAIMED)
 
 
@@ -210,7 +210,7 @@ def _take_queues(step: Step, hosts: Hosts, invitation: int, contact: int, keys: 
         if expected is None or (queue.claimed_by is not None and queue.claimed_by != expected):
             queues.replace_queue(step, hosts, mine)
         else:
-            step.tx.queues.save(replace(mine, claimed_by=expected))
+            step.tx.queues.update(mine.id, claimed_by=expected)
             settle_now(step, hosts, mine)
 
 
@@ -222,7 +222,7 @@ def settle_now(step: Step, hosts: Hosts, queue: OwnQueue) -> None:
 
 
 def _close(step: Step, invitation: OwnInvitation, state: InvitationState) -> None:
-    step.tx.invitations.save(replace(invitation, state=state, secret=None, dh=None, kem=None, encoded=b""))
+    step.tx.invitations.update(invitation.id, state=state, secret=None, dh=None, kem=None, encoded=b"")
     step.change(ChangeKind.INVITATION, invitation.id, state)
 
 

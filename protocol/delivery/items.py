@@ -2,8 +2,6 @@
 
 import math
 
-from msgspec.structs import replace
-
 from protocol.envelope.fragments import fragment_count
 from protocol.keys import MessageId
 from protocol.mailbox import ItemKind, OutgoingItem
@@ -39,7 +37,7 @@ def announce_routes(step: Step, contact_id: int) -> None:
     contact = step.tx.contacts.get(contact_id)
     if contact is None:
         return
-    step.tx.contacts.save(replace(contact, own_routes_version=contact.own_routes_version + 1))
+    step.tx.contacts.update(contact.id, own_routes_version=contact.own_routes_version + 1)
     step.tx.items.remove_where(contact=contact_id, kind=ItemKind.ROUTES)
     _add(step, contact_id, ItemKind.ROUTES, step.now.service)
 

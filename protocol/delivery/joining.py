@@ -242,17 +242,15 @@ def _make_contact(
     payload = pad_items(items, FIRST_PAYLOAD_BYTES)
     psk = link_psk(step.suite, row.secret)
     session, body = handshake.join(step.suite, step.entropy, identity_keys(profile), invitation, encoded, psk, payload)
-    saved = step.tx.contacts.get(contact_id)
-    assert saved is not None
-    step.tx.contacts.save(replace(saved, reset=session.reset, discovery=session.discovery, own_routes_version=1))
+    step.tx.contacts.update(contact_id, reset=session.reset, discovery=session.discovery, own_routes_version=1)
     outbox.save_ratchet(step, contact_id, session.ratchet)
     rows = [
         routes.add_route(step, contact_id, at, route, key, route.relay == used.relay)
         for at, (route, key) in enumerate(zip(invitation.routes, peer_keys, strict=True))
     ]
     first = next(route for route in rows if route.relay == used.relay)
-    envelope, digest = seal_envelope(step.suite, first.key, SendId(first.send_id), body)
-    step.tx.envelopes.add(SealedEnvelope(0, contact_id, first.id, 0, envelope, digest, None, None))
+    envelope, _ = seal_envelope(step.suite, first.key, SendId(first.send_id), body)
+    step.tx.envelopes.add(SealedEnvelope(0, contact_id, first.id, 0, envelope, None, None))
     queues.attend_all(step, hosts, made)
     _claim_the_others(step, hosts, contact_id)
     step.change(ChangeKind.CONTACT, contact_id, ContactState.WAITING)
@@ -275,7 +273,7 @@ def _adopt(step: Step, profile: Profile, invitation: Invitation) -> tuple[OwnRel
         raise CallerError(
             "Whoever invited you has no relay, and you have none either; add one, then ask for a new invitation."
         )
-    step.tx.profile.save(replace(profile, relays=msgpack.encode(adopted)))
+    step.tx.profile.update(profile.id, relays=msgpack.encode(adopted))
     return adopted
 
 

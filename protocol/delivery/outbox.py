@@ -79,9 +79,10 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
         if chosen is None:
             return
         route, session = chosen
-        if not session.has_room or not _may_seal(step, contact):
+        state = load_ratchet(step, contact_id)
+        if not session.has_room or not _may_seal(step, contact, state):
             return
-        _deposit(step, session, route, _seal_next(step, contact, route))
+        _deposit(step, session, route, _seal_next(step, contact, state, route))
 
 
 def deposit_again(step: Step, session: HostSession) -> None:
@@ -101,13 +102,13 @@ def deposit_again(step: Step, session: HostSession) -> None:
 def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:
     """A relay has custody of an envelope: its contact, and the messages that are now relayed whole."""
     row = step.tx.envelopes.get(envelope_id)
-    if row is None or row.digest != reply.digest:
+    if row is None:
         return 0, []
-    step.tx.envelopes.save(replace(row, stored_minute=reply.minute, stored_at=step.now.service))
+    step.tx.envelopes.update(row.id, stored_minute=reply.minute, stored_at=step.now.service)
     relayed: list[MessageId] = []
     for item in step.tx.items.find(sealed=row.id):
         if not item.stored:
-            step.tx.items.save(replace(item, stored=True))
+            step.tx.items.update(item.id, stored=True)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT:
             relayed.append(item.message_id)
     whole = [name for name in dict.fromkeys(relayed) if step.tx.items.all_stored(row.contact, name)]
@@ -145,17 +146,17 @@ def claim_refused(step: Step, route_id: int, code: Code) -> int:
     if contact is not None:
         state = routes.verdict(step, contact)
         if state is not contact.state:
-            step.tx.contacts.save(replace(contact, state=state))
+            step.tx.contacts.update(contact.id, state=state)
     return route.contact
 
 
 def take_received(step: Step, contact: Contact, item: Received) -> None:
     """What the contact has, and what it misses. Says nothing about *delivered*."""
     missing = set(item.missing)
-    for row in step.tx.envelopes.find(contact=contact.id):
-        if row.index < item.total and row.index not in missing:
+    for row in step.tx.envelopes.below(contact.id, item.total):
+        if row.index not in missing:
             _arrived(step, row)
-        elif row.index in missing and row.stored_at is not None:
+        elif row.stored_at is not None:
             if row.stored_at + step.timing.gap_seconds <= step.now.service:
                 if _room(step, contact.id) > 0:
                     supersede(step, row)
@@ -164,7 +165,7 @@ def take_received(step: Step, contact: Contact, item: Received) -> None:
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
         sent = load_ratchet(step, contact.id).send_index
         floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
-        step.tx.contacts.save(replace(contact, peer_floor=floor, peer_total=total))
+        step.tx.contacts.update(contact.id, peer_floor=floor, peer_total=total)
 
 
 def delivered(step: Step, contact: int, message_id: MessageId) -> None:
@@ -175,11 +176,11 @@ def delivered(step: Step, contact: int, message_id: MessageId) -> None:
 def supersede(step: Step, row: SealedEnvelope) -> None:
     """Give up an envelope: its items wait again, and it will be reported as not coming."""
     for item in step.tx.items.find(sealed=row.id):
-        step.tx.items.save(replace(item, sealed=None, due=step.now.service))
+        step.tx.items.update(item.id, sealed=None, due=step.now.service)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
             message = step.tx.messages.by_id(item.contact, item.message_id)
             if message is not None:
-                step.tx.messages.save(replace(message, resent=message.resent + 1))
+                step.tx.messages.update(message.id, resent=message.resent + 1)
     step.tx.envelopes.remove(row.id)
 
 
@@ -215,7 +216,7 @@ def renew(step: Step) -> set[int]:
         if contact is not None and row.index > 0 and _room(step, contact.id) > 0:
             supersede(step, row)
         elif row.stored_at < step.now.service - (RETENTION_DAYS + 1) * DAY_SECONDS:
-            step.tx.envelopes.save(replace(row, stored_minute=None, stored_at=None))
+            step.tx.envelopes.update(row.id, stored_minute=None, stored_at=None)
         touched.add(row.contact)
     return touched
 
@@ -254,27 +255,29 @@ def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
     usable = [route for route in others if route.state is not RouteState.REFUSED]
     if usable:
         body = parse_envelope(row.envelope).body
-        envelope, digest = seal_envelope(step.suite, usable[0].key, usable[0].send_id, body)
-        moved = replace(row, route=usable[0].id, envelope=envelope, digest=digest, stored_minute=None, stored_at=None)
-        step.tx.envelopes.save(moved)
+        envelope, _ = seal_envelope(step.suite, usable[0].key, usable[0].send_id, body)
+        step.tx.envelopes.update(row.id, route=usable[0].id, envelope=envelope, stored_minute=None, stored_at=None)
     return True
 
 
-def _may_seal(step: Step, contact: Contact) -> bool:
+def _may_seal(step: Step, contact: Contact, state: Ratchet) -> bool:
     """Bounds that keep an honest sender within what the reader skips (Spec 4 §5)."""
-    state = load_ratchet(step, contact.id)
     if contact.state is ContactState.WAITING and state.send_index >= MAX_ENVELOPES_BEFORE_REPLY:
         return False
-    if step.tx.envelopes.count(contact=contact.id) >= MAX_UNDELIVERED_ENVELOPES:
+    if _room_of(contact, state) <= 0:
         return False
-    return _room(step, contact.id) > 0
+    return step.tx.envelopes.count(contact=contact.id) < MAX_UNDELIVERED_ENVELOPES
 
 
 def _room(step: Step, contact_id: int) -> int:
     """How many envelopes may be sealed before the contact would have to skip too many."""
     contact = step.tx.contacts.get(contact_id)
     assert contact is not None
-    return MAX_JUMP - MAX_GAPS - (load_ratchet(step, contact_id).send_index - contact.peer_total)
+    return _room_of(contact, load_ratchet(step, contact_id))
+
+
+def _room_of(contact: Contact, state: Ratchet) -> int:
+    return MAX_JUMP - MAX_GAPS - (state.send_index - contact.peer_total)
 
 
 def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnvelope) -> None:
@@ -282,19 +285,18 @@ def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnve
     step.send(session.connection, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
 
 
-def _seal_next(step: Step, contact: Contact, route: PeerRoute) -> SealedEnvelope:
+def _seal_next(step: Step, contact: Contact, state: Ratchet, route: PeerRoute) -> SealedEnvelope:
     """One envelope with as much as fits of what waits; saved with the ratchet that sealed it."""
     encoded, carried = _pack(step, contact)
-    state = load_ratchet(step, contact.id)
     received = _received_item(step, contact, state)
     payload = pad_items([encode_item(received), *encoded], PAYLOAD_BYTES)
     state, body = ratchet.seal(step.suite, step.entropy, state, payload)
     save_ratchet(step, contact.id, state)
-    envelope, digest = seal_envelope(step.suite, route.key, route.send_id, body)
-    row = SealedEnvelope(0, contact.id, route.id, state.send_index - 1, envelope, digest, None, None)
+    envelope, _ = seal_envelope(step.suite, route.key, route.send_id, body)
+    row = SealedEnvelope(0, contact.id, route.id, state.send_index - 1, envelope, None, None)
     row = replace(row, id=step.tx.envelopes.add(row))
     for item in carried:
-        step.tx.items.save(replace(item, sealed=row.id))
+        step.tx.items.update(item.id, sealed=row.id)
     return row
 
 
@@ -364,7 +366,7 @@ def _arrived(step: Step, row: SealedEnvelope) -> None:
     """The contact has this envelope: its automatic items are done, its fragments wait for the receipt only."""
     for item in step.tx.items.find(sealed=row.id):
         if item.kind is ItemKind.FRAGMENT:
-            step.tx.items.save(replace(item, arrived=True))
+            step.tx.items.update(item.id, arrived=True)
         else:
             step.tx.items.remove(item.id)
     step.tx.envelopes.remove(row.id)

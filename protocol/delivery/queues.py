@@ -167,7 +167,7 @@ def refused(step: Step, hosts: Hosts, session: HostSession, queue_id: int, code:
     elif code is not Code.REFUSED:
         hosts.leave(step, session)
     elif queue.invitation is not None and queue.contact is None:
-        step.tx.queues.save(replace(queue, state=QueueState.CREATING))
+        step.tx.queues.update(queue.id, state=QueueState.CREATING)
         _create(step, session, replace(queue, state=QueueState.CREATING))
     elif queue.contact is not None:
         step.tx.queues.remove(queue.id)
@@ -217,10 +217,10 @@ def sync_contact(step: Step, hosts: Hosts, contact: int, relays: Sequence[OwnRel
         keep = next((relay for relay in wanted if relay.relay == queue.relay), None)
         if keep is None:
             drop_at = step.now.service + step.timing.retire_days * DAY_SECONDS
-            step.tx.queues.save(replace(queue, state=QueueState.RETIRING, drop_at=drop_at))
+            step.tx.queues.update(queue.id, state=QueueState.RETIRING, drop_at=drop_at)
             changed = True
         elif keep.host != queue.host:
-            step.tx.queues.save(replace(queue, host=keep.host))
+            step.tx.queues.update(queue.id, host=keep.host)
             changed = True
     for position, relay in enumerate(wanted):
         if relay.relay not in live:

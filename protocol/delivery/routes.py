@@ -48,14 +48,14 @@ def learn(
     """Take over an announced list: kept routes keep their keys, what lay on those that are gone is sealed anew."""
     if version <= contact.peer_routes_version:
         return
-    step.tx.contacts.save(replace(contact, peer_routes_version=version))
+    step.tx.contacts.update(contact.id, peer_routes_version=version)
     known = {row.send_id: row for row in step.tx.routes.find(contact=contact.id)}
     for position, route in enumerate(routes):
         row = known.pop(route.send_id, None)
         if row is None or row.relay != route.relay or row.claim_seed != route.claim_seed:
             add_route(step, contact.id, position, route, None, False)
         else:
-            step.tx.routes.save(replace(row, position=position, host=route.host, direct=route.direct))
+            step.tx.routes.update(row.id, position=position, host=route.host, direct=route.direct)
     for row in known.values():
         supersede_route(step, row)
         step.tx.routes.remove(row.id)

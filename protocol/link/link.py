@@ -31,7 +31,8 @@ class Link(ABC, Generic[Waiting]):
     """One end of a connection. Times are seconds of any clock that does not go back."""
 
     __slots__ = (
-        "_entropy", "_handshake_message", "_heard", "_keep_alive", "_opened", "_sent", "_session", "_timing", "_waiting",
+        "_entropy", "_handshake_message", "_heard", "_keep_alive", "_opened", "_sent", "_session", "_timing",
+        "_waiting",
         "queued_bytes",
     )  # fmt: skip
 

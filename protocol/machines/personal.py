@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, inbox, inviting, joining, outbox, queues, routes
@@ -202,7 +200,7 @@ class Personal:
         elif pending.ask is Ask.SETTLE:
             settled = step.tx.queues.get(pending.row)
             if settled is not None:
-                step.tx.queues.save(replace(settled, sealed=None))
+                step.tx.queues.update(settled.id, sealed=None)
 
     def _claimed(self, step: Step, session: HostSession, reply: Claimed) -> None:
         pending = self._answered(session, reply.request)

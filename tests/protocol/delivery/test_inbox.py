@@ -42,7 +42,7 @@ class Pair:
         row = Contact(
             id=0, name="Bob", name_given=True, identity=received.peer, state=ContactState.ACTIVE, inviter=True,
             verified=False, reset=received.reset, discovery=received.discovery, own_routes_version=1,
-            peer_routes_version=1, peer_floor=0, peer_total=0, seen_change=0, height=0, last_own=None,
+            peer_routes_version=1, peer_floor=0, peer_total=0, seen_change=0, unread=0, height=0, last_own=None,
         )  # fmt: skip
         contact = step.tx.contacts.get(step.tx.contacts.add(row))
         assert contact is not None
