@@ -48,11 +48,11 @@ _suite = RealSuite()
 class ServedRelay:
     """A relay at work."""
 
-    def __init__(self, running: Running, key: SigningKey, timing: Timing) -> None:
+    def __init__(self, running: Running, key: SigningKey, timing: Timing, address: str, ports: list[int]) -> None:
         self.key = RelayKey(key[32:])
-        self.address = ""
+        self.address = address
         """`kassiber://host:port/r#key`, for people to pass on."""
-        self.ports: list[int] = []
+        self.ports = ports
         self._running = running
         self._signing = key
         self._timing = timing
@@ -83,16 +83,16 @@ async def open_relay(
     with locked(Profile(directory)):
         key = load_key(directory / KEY_FILE)
         sockets = [bound for place in places for bound in await listen(*_name_and_port(place))]
+        ports = [bound.socket.getsockname()[1] for bound in sockets]
+        address = format_address(_public_host(public, places[0], ports[0]), RelayKey(key[32:]))
         make = partial(_open_core, directory / DATABASE_FILE, key, timing)
         entropy = SystemEntropy()
         async with (
             open_core(make, suite=_suite, entropy=entropy, timing=timing) as running,
             trio.open_nursery() as nursery,
         ):
-            served = ServedRelay(running, key, timing)
+            served = ServedRelay(running, key, timing, address, ports)
             listener = Listener(sockets, served.carry, timing, most=most, most_per_address=most_per_address)
-            served.ports = listener.ports
-            served.address = format_address(_public_host(public, places[0], served.ports[0]), served.key)
             await nursery.start(listener.run)
             yield served
             nursery.cancel_scope.cancel()

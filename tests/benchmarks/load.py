@@ -62,9 +62,9 @@ class Keys:
 class Client:
     """One connection. First by the book, with a link; then, for speed, with its Noise ciphers alone."""
 
-    def __init__(self, port: int, relay: RelayKey) -> None:
+    def __init__(self, port: int, relay: RelayKey, source: str = "127.0.0.1") -> None:
         self._relay = relay
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = bytearray()
         self._upgrade()
@@ -80,7 +80,8 @@ class Client:
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
             f"GET {PATH} HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n".encode()
         )
         while b"\r\n\r\n" not in self._received:
             self._received += self.socket.recv(4_096)
@@ -96,6 +97,10 @@ class Client:
         while len(replies) < len(commands):
             replies += self._link.receive(self._next_message(), 0.0)
         return replies
+
+    def ask_nothing(self) -> list[Command]:
+        """The commands of the next frame."""
+        return self._link.receive(self._next_message(), 0.0)
 
     def _flush(self) -> None:
         while (frame := self._link.transmit(0.0)) is not None:

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from protocol.keys import RelayKey
 from protocol.limits import DELIVERY_WINDOW
 from protocol.wire.commands import Ack, Command, Delivery, Marker, OnWireToNode, Refused, Role, Stored
 from tests.benchmarks.load import Client, Keys, Pump
@@ -72,10 +73,17 @@ def _relay() -> Iterator[RelayProcess]:
         yield relay
 
 
+class Place(Protocol):
+    """Where a relay is."""
+
+    port: int
+    key: RelayKey
+
+
 class Depositing:
     """Keeps a window of frames in flight on each connection until all are answered."""
 
-    def __init__(self, relay: RelayProcess, shape: Shape, envelopes: int) -> None:
+    def __init__(self, relay: Place, shape: Shape, envelopes: int) -> None:
         self._shape = shape
         self.pump = Pump(self._on_commands)
         self._frames: dict[Client, deque[bytes]] = {}
@@ -223,7 +231,8 @@ def _live(name: str, *, bulk: bool) -> list[Row]:
         live = Live(relay)
         busy: subprocess.Popen[bytes] | None = None
         if bulk:
-            busy = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bulk", str(relay.port), relay.key.hex()], stdout=subprocess.PIPE)
+            command = [sys.executable, "-m", "tests.benchmarks.bulk", str(relay.port), relay.key.hex()]
+            busy = subprocess.Popen(command, stdout=subprocess.PIPE)
             assert busy.stdout is not None
             busy.stdout.readline()
         live.run()
