@@ -1,4 +1,4 @@
-"""One connection: a reader, one writer, and the link between them (Spec 7 §4, §6).
+"""One connection: a reader, one writer, and the link between them (Spec 7 §4, §5).
 
 The reader stops while 16 of its frames are unhandled or much is still to be sent to its peer, so whoever asks faster
 than it listens waits for itself. The writer packs whatever has been queued since it last looked: replies of one batch

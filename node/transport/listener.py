@@ -1,4 +1,4 @@
-"""Incoming connections: each contained, all of them counted (Spec 7 §6).
+"""Incoming connections: each contained, all of them counted (Spec 7 §5).
 
 Whatever one peer sends, no other notices. A newcomer is turned away only when everybody inside has a session: before
 that, the connection that has been without one for longest makes room.
