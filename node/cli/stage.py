@@ -5,50 +5,65 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from node.api.client import Client, NotRunningError
 from node.cli.inbox import all_messages
 from node.profile import Profile
 from protocol.errors import WorldError
 
+PROGRAM = (sys.executable, "-m", "node.cli")
 STEP_SECONDS = 20.0
 """No step takes longer, or it has failed."""
-NAMES = {"alice": "Alice Amsel", "bob": "Bob Buchfink"}
+NAMES = {"alice": "Alice Amsel", "bob": "Bob Buchfink", "carol": "Carol Kranich"}
 
 
 class Stage:
-    """The processes of the demo, by name."""
+    """The processes, by name. A directory, a log and a credential file each, in one place."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self.addresses: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._environment = os.environ | {"XDG_RUNTIME_DIR": str(_made(place / "run"))}
+        self.environment = os.environ | {"XDG_RUNTIME_DIR": str(_made(place / "run"))}
 
-    def start_relay(self, name: str) -> None:
-        """On the port that it had before, or on any."""
-        known = self.addresses.get(name)
-        listen = known.partition("://")[2].partition("/")[0] if known else "127.0.0.1:0"
+    def start_relay(self, name: str, *words: str) -> None:
+        """On the port that it had before, or on any; until it says its address."""
         log = self.log(name)
         size = log.stat().st_size if log.exists() else 0
-        self._spawn(name, "relay", "--directory", str(self.place / name), "--listen", listen)
+        self.spawn_relay(name, *words)
         self.addresses[name] = self.until(lambda: _address_in(log.read_bytes()[size:]), f"{name} did not start")
 
-    def make_profile(self, name: str) -> subprocess.Popen[bytes]:
-        """`kassiber init`, under way."""
-        relays = [word for address in self.addresses.values() for word in ("--relay", address)]
-        self._spawn(name, "init", "--name", NAMES[name], *relays, *self._profile_words(name))
-        return self._processes[name]
+    def spawn_relay(self, name: str, *words: str) -> None:
+        """The same, without waiting."""
+        known = self.addresses.get(name)
+        listen = known.partition("://")[2].partition("/")[0] if known else "127.0.0.1:0"
+        place = () if "--listen" in words else ("--listen", listen)
+        self.spawn(name, "relay", "--directory", str(self.place / name), *place, *words)
 
-    def start_node(self, name: str) -> None:
+    def make_profile(self, name: str, relays: Sequence[str] | None = None) -> subprocess.Popen[bytes]:
+        """`kassiber init` with these relays' addresses, or with all, under way."""
+        chosen = self.addresses.values() if relays is None else relays
+        words = [word for address in chosen for word in ("--relay", address)]
+        return self.spawn(name, "init", "--name", NAMES[name], *words, *self.profile_words(name))
+
+    def start_node(self, name: str, *words: str) -> None:
         """`kassiber up`, until its API answers."""
-        self._spawn(name, "up", *self._profile_words(name))
+        self.spawn(name, "up", *words, *self.profile_words(name))
         self.until(self.client(name).is_running, f"{name}'s node did not start")
+
+    def set_up(self) -> None:
+        """Two relays and two nodes."""
+        for name in ("relay-1", "relay-2"):
+            self.start_relay(name)
+        for process in [self.make_profile(name) for name in ("alice", "bob")]:
+            process.wait(STEP_SECONDS)
+        for name in ("alice", "bob"):
+            self.start_node(name)
 
     def stop(self, name: str, how: signal.Signals) -> None:
         """End one process and wait for it."""
@@ -111,37 +126,40 @@ class Stage:
         rows = all_messages(self.client(name), None, 0)
         return any(row["state"] == state for row in rows if row["mine"] and row["text"] == text)
 
-    def _knows_somebody(self, name: str) -> bool:
-        return any(row["state"] == "active" for row in self.contacts(name))
-
-    def _profile_words(self, name: str) -> list[str]:
+    def profile_words(self, name: str) -> list[str]:
+        """The options with which every command finds and unlocks this one's profile."""
         credential = self.place / f"{name}.credential"
         return ["--profile", str(self.place / name), "--credential-file", str(credential)]
 
-    def _spawn(self, name: str, *words: str) -> None:
+    def program(self, name: str) -> Sequence[str]:  # noqa: ARG002 - others may run something else for one of them
+        """What is run in this one's name."""
+        return PROGRAM
+
+    def spawn(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start a process under this name; what it prints goes to its log."""
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "node.cli", *words],
+                [*self.program(name), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=self.environment,
             )
+        return self._processes[name]
+
+    def _knows_somebody(self, name: str) -> bool:
+        return any(row["state"] == "active" for row in self.contacts(name))
+
+
+S = TypeVar("S", bound=Stage)
 
 
 @contextmanager
-def staged(place: Path) -> Iterator[Stage]:
-    """Two relays, two nodes, not acquainted yet; all ended with the block. Sets the runtime directory meanwhile."""
-    stage = Stage(place)
+def opened(stage: S) -> Iterator[S]:
+    """Ends all processes of the stage with the block. Sets the runtime directory meanwhile."""
     before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(place / "run")
+    os.environ["XDG_RUNTIME_DIR"] = str(stage.place / "run")
     try:
-        for name in ("relay-1", "relay-2"):
-            stage.start_relay(name)
-        for process in [stage.make_profile(name) for name in ("alice", "bob")]:
-            process.wait(STEP_SECONDS)
-        for name in ("alice", "bob"):
-            stage.start_node(name)
         yield stage
     finally:
         stage.end()
@@ -149,6 +167,14 @@ def staged(place: Path) -> Iterator[Stage]:
             os.environ.pop("XDG_RUNTIME_DIR")
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@contextmanager
+def staged(place: Path) -> Iterator[Stage]:
+    """Two relays, two nodes, not acquainted yet; all ended with the block."""
+    with opened(Stage(place)) as stage:
+        stage.set_up()
+        yield stage
 
 
 def _made(directory: Path) -> Path:

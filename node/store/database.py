@@ -129,10 +129,15 @@ def _connect(path: Path, key: bytes | None, one_thread: bool = True) -> sqlite3.
     # The same interface as sqlite3 in classes of its own.
     opened = sqlcipher.connect(path, isolation_level=None, cached_statements=256, check_same_thread=one_thread)
     connection = cast("sqlite3.Connection", opened)
+    apply_key(connection, key)
+    return connection
+
+
+def apply_key(connection: sqlite3.Connection, key: bytes) -> None:
+    """What a fresh SQLCipher connection is told before all else. `key`: 32 bytes."""
     connection.execute("PRAGMA cipher_log_level = NONE")
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")  # processors help with it: a fifth less a commit
-    return connection
 
 
 def _settle_in(connection: sqlite3.Connection, schema: Schema) -> None:

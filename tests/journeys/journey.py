@@ -1,0 +1,132 @@
+"""Whole programs as processes of their own, with durations scaled down: what every journey builds on.
+
+A journey is a `Stage` with two relays and two people who know each other, and with the command line at hand.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import asdict, replace
+
+from node.cli.inbox import all_messages
+from node.cli.stage import STEP_SECONDS, Stage
+from protocol.errors import WorldError
+from protocol.timing import Timing
+
+SCALED = replace(
+    Timing(),
+    redial_first_seconds=0.1,
+    redial_most_seconds=1.0,
+    unreachable_seconds=1.0,
+    reroute_seconds=3.0,
+    gap_seconds=1.0,
+    full_first_seconds=0.5,
+    full_most_seconds=2.0,
+    receipt_mean_seconds=0.2,
+    store_retry_seconds=0.2,
+)
+"""What a person would wait minutes for is over in seconds; what guards a busy machine stays as it is."""
+
+
+class Journey(Stage):
+    """The processes of one test, by name."""
+
+    def __init__(self, place: Path, timing: Timing = SCALED) -> None:
+        super().__init__(place)
+        self.timing = timing
+        defaults = asdict(Timing())
+        self._scaled = {name: value for name, value in asdict(timing).items() if value != defaults[name]}
+        print(f"Durations are scaled: {self._scaled}")
+
+    def spawn(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
+        """As ever, with the scaled durations in this one's settings."""
+        directory = self.place / name
+        directory.mkdir(mode=0o700, exist_ok=True)
+        settings = directory / "settings.toml"
+        if not settings.exists():
+            lines = [f"{key} = {value}\n" for key, value in self._scaled.items()]
+            settings.write_text("".join(["[timing]\n", *lines]), encoding="utf-8")
+        return super().spawn(name, *words)
+
+    def until(self, condition: Callable[[], Any], failure: str) -> Any:
+        """The condition's value once it is true; else what failed, and what everybody printed."""
+        try:
+            return super().until(condition, failure)
+        except WorldError:
+            raise AssertionError("\n".join([failure, *self.told()])) from None
+
+    def told(self) -> list[str]:
+        """The end of what each process printed."""
+        logs = sorted(self.place.glob("*.log"))
+        return [f"--- {path.name}\n{path.read_text(encoding='utf-8', errors='replace')[-2_000:]}" for path in logs]
+
+    def make_person(self, name: str, *relays: str) -> None:
+        """A profile with these relays, or all; no node yet."""
+        made = self.make_profile(name, relays or None)
+        assert made.wait(STEP_SECONDS) == 0, self.told()
+
+    def befriend(self, inviter: str, joiner: str) -> str:
+        """Two running nodes; their safety number."""
+        return self.accept(joiner, self.invite(inviter), inviter)
+
+    def kassiber(self, name: str, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        """One command on this one's profile to its end; without a terminal."""
+        return subprocess.run(
+            [*self.program(name), *words, *self.profile_words(name)],
+            input=stdin,
+            capture_output=True,
+            env=self.environment,
+            timeout=60,
+            start_new_session=True,
+            check=False,
+        )
+
+    def done(self, name: str, *words: str, stdin: bytes = b"") -> bytes:
+        """What a command printed that must succeed."""
+        ended = self.kassiber(name, *words, stdin=stdin)
+        assert ended.returncode == 0, (words, ended.returncode, ended.stdout, ended.stderr)
+        return ended.stdout
+
+    def inbox(self, name: str) -> list[dict[str, Any]]:
+        """As `inbox --json` prints it."""
+        return [json.loads(line) for line in self.done(name, "inbox", "--json").splitlines()]
+
+    def texts(self, name: str) -> list[str]:
+        """What a running node shows, in its order."""
+        return [row["text"] for row in all_messages(self.client(name), None, 0)]
+
+    def say(self, name: str, text: str, contact: int = 1) -> str:
+        """Queue a text at a running node; its message id."""
+        queued = self.ask(name, "POST", "/v1/messages", {"contact": contact, "text": text})
+        return str(queued["message_id"])
+
+    def arrives(self, name: str, text: str, state: str = "delivered") -> None:
+        """Wait until a text of theirs has come so far."""
+        self.until(partial(self.is_state, name, text, state), f"{text[:80]!r} of {name} is not {state}")
+
+    def talk(self, *lines: tuple[str, str]) -> None:
+        """Each line said and delivered before the next."""
+        for name, text in lines:
+            self.say(name, text)
+            self.arrives(name, text)
+
+    def stop_politely(self, name: str) -> None:
+        """As Ctrl-C or the system's service manager does; it must end well."""
+        process = self._processes[name]
+        self.stop(name, signal.SIGTERM)
+        assert process.returncode == 0, self.told()
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory, with its bytes."""
+    return {
+        os.fspath(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
