@@ -210,7 +210,7 @@ def talk_through_crashes(place: Path, plan: Plan) -> str:
         f"{2 * plan.messages} messages, {killer.killed.total()} kills {dict(sorted(killer.killed.items()))}. "
         "Each shown once, in causal order, and delivered. "
         f"{unanswered} answers were lost to a kill, {again} messages sent again, {begun} followers, "
-        f"{killer.checked} looks at a dead node's disk. {talked:.0f} s of talk, {settled:.0f} s more until all was still."
+        f"{killer.checked} looks at a dead node's disk. {talked:.0f} s of talk, {settled:.0f} s more until quiet."
     )
 
 
