@@ -284,10 +284,15 @@ class Personal:
         step.send(session.connection, Ack(entry.subscription, entry.sequence))
 
     def _hold(self, session: HostSession, queue: int) -> bool:
-        """Leave an envelope at the relay until the handshake comes; after enough of them, drop."""
+        """Leave an envelope at the relay until the handshake comes; after enough of them, drop.
+
+        What is held takes room in the windows of the queue and of the connection, which others need.
+        """
         held = session.held.get(queue, 0)
+        if held >= DELIVERY_WINDOW - 1 or sum(session.held.values()) >= MAX_HELD_BEFORE_HANDSHAKE:
+            return False
         session.held[queue] = held + 1
-        return held < min(MAX_HELD_BEFORE_HANDSHAKE, DELIVERY_WINDOW - 1)
+        return True
 
     def _listen_again(self, step: Step, queue_id: int) -> None:
         """The handshake came: have what was held on any of the contact's queues delivered once more."""
