@@ -27,17 +27,21 @@ class Inbox:
         waiting.append(event)
 
     def take(self) -> list[Event]:
-        """The next batch: round robin, at most 8 events of a source and 256 commands in all, but always one event."""
+        """The next batch, one event of each source in turn: at most 8 of a source and 256 commands in all.
+
+        It has one event at least. Whoever was not served comes first in the next batch.
+        """
         batch: list[Event] = []
         room = MAX_COMMANDS_PER_BATCH
-        for _ in range(len(self._sources)):
+        served: dict[int, int] = {}
+        while self._sources:
             source, waiting = next(iter(self._sources.items()))
-            for _ in range(min(len(waiting), MAX_EVENTS_PER_CONNECTION_IN_BATCH)):
-                event = waiting[0]
-                room -= len(event.commands) if isinstance(event, Received) else 1
-                if room < 0 and batch:
-                    return batch  # this source is the first of the next batch
-                batch.append(waiting.popleft())
+            event = waiting[0]
+            room -= len(event.commands) if isinstance(event, Received) else 1
+            served[source] = served.get(source, 0) + 1
+            if batch and (room < 0 or served[source] > MAX_EVENTS_PER_CONNECTION_IN_BATCH):
+                break
+            batch.append(waiting.popleft())
             if waiting:
                 self._sources.move_to_end(source)
             else:

@@ -1,0 +1,67 @@
+"""Who sends most waits longest, and nobody waits for ever."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.inbox import Inbox
+from protocol.events import Closed, Event, Received, TimePassed
+from protocol.keys import Connection, Sequence, Subscription
+from protocol.limits import MAX_COMMANDS_PER_BATCH, MAX_EVENTS_PER_CONNECTION_IN_BATCH
+from protocol.wire.commands import Ack
+
+
+def frame(connection: int, commands: int, number: int = 1) -> Received:
+    return Received(Connection(connection), (Ack(Subscription(number), Sequence(1)),) * commands)
+
+
+def size(event: Event) -> int:
+    return len(event.commands) if isinstance(event, Received) else 1
+
+
+def test_a_quiet_connection_is_in_the_next_batch_beside_any_number_of_busy_ones() -> None:
+    inbox = Inbox()
+    for _ in range(16):
+        for busy in range(8):
+            inbox.put(frame(busy, 8))
+    inbox.put(frame(99, 1))
+    assert frame(99, 1) in inbox.take()
+
+
+def test_an_event_larger_than_a_batch_is_a_batch() -> None:
+    inbox = Inbox()
+    inbox.put(frame(1, MAX_COMMANDS_PER_BATCH + 10))
+    inbox.put(frame(1, 1))
+    assert [size(event) for event in inbox.take()] == [MAX_COMMANDS_PER_BATCH + 10]
+    assert [size(event) for event in inbox.take()] == [1]
+    assert not inbox
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 200)), max_size=80))
+def test_every_event_comes_out_once_in_its_connections_order_within_the_bounds(puts: list[tuple[int, int]]) -> None:
+    inbox = Inbox()
+    events: list[Event] = []
+    for number, (source, commands) in enumerate(puts):
+        event: Event = frame(source, commands, number) if source else TimePassed()
+        events.append(event)
+        inbox.put(event)
+    taken: list[Event] = []
+    while inbox:
+        batch = inbox.take()
+        assert batch
+        assert len(batch) == 1 or sum(map(size, batch)) <= MAX_COMMANDS_PER_BATCH
+        frames = Counter(event.connection for event in batch if isinstance(event, Received))
+        assert max(frames.values(), default=0) <= MAX_EVENTS_PER_CONNECTION_IN_BATCH
+        taken += batch
+    assert inbox.take() == []
+    for source in range(6):
+        mine = [event for event in events if getattr(event, "connection", 0) == source]
+        assert [event for event in taken if getattr(event, "connection", 0) == source] == mine
+
+
+def test_a_close_comes_after_what_its_connection_sent() -> None:
+    inbox = Inbox()
+    inbox.put(frame(1, 1))
+    inbox.put(Closed(Connection(1)))
+    assert inbox.take() == [frame(1, 1), Closed(Connection(1))]
