@@ -3,6 +3,7 @@
 A load is named `connections × window × envelopes a frame`; the window counts frames in flight on one connection.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from protocol.keys import RelayKey
-from protocol.limits import DELIVERY_WINDOW
+from node.store.relay import RelayStore
+from protocol.keys import ClaimKey, Digest, Minute, ReceiveId, RecipientKey, RelayKey, SendId
+from protocol.limits import DELIVERY_WINDOW, ENVELOPE_BYTES
 from protocol.wire.commands import Ack, Command, Delivery, Marker, OnWireToNode, Refused, Role, Stored
 from tests.benchmarks.load import Client, Keys, Pump
 from tests.benchmarks.process import CLIENT_CORE, RelayProcess, pin, running_relay
@@ -26,6 +28,7 @@ PER_QUEUE = 1_000
 LIVE_SECONDS = 12.0
 LIVE_PER_SECOND = 50
 IDLE = 900
+MANY, MANY_PER_QUEUE = 1_000_000, 500
 
 
 class Shape(NamedTuple):
@@ -277,4 +280,33 @@ def _idle_client(relay: RelayProcess) -> Client:
 
 
 def _start_with_a_million() -> list[Row]:
-    raise AssertionError
+    """From the end of the imports to the address; then the first durable deposit of a client."""
+    with tempfile.TemporaryDirectory(prefix="kassiber-") as name:
+        directory = Path(name)
+        _fill(directory / "relay.db")
+        subprocess.run(["sync"], check=True)
+        with running_relay(directory) as relay:
+            client, keys = Client(relay.port, relay.key), Keys()
+            client.make(keys)
+            begun = time.perf_counter()
+            client.ask(*keys.deposits(1))
+            first = time.perf_counter() - begun
+            client.socket.close()
+    return [
+        Row("start beyond imports", "1,000,000 envelopes", relay.start_seconds, "s", most=0.3),
+        Row("first deposit after it", "1,000,000 envelopes", first * 1e3, "ms"),
+    ]
+
+
+def _fill(path: Path) -> None:
+    store = RelayStore(path)
+    body = os.urandom(ENVELOPE_BYTES)
+    for number in range(MANY // MANY_PER_QUEUE):
+        with store.transaction() as tx:
+            names = (number.to_bytes(size, "big") for size in (16, 32, 16, 32))
+            receive_id, recipient, send_id, claim = names
+            queue = tx.queues.add(ReceiveId(receive_id), RecipientKey(recipient), SendId(send_id), ClaimKey(claim))
+            for entry in range(MANY_PER_QUEUE):
+                tx.digests.add(queue, Digest(os.urandom(32)), Minute(entry), 0.0)
+                tx.entries.append(queue, body, 0.0, counted=True)
+    store.close()
