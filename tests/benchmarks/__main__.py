@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tests.benchmarks.table import Row, render
 
-SECTIONS = ("relay",)
+SECTIONS = ("envelope", "relay", "mailbox", "conversation")
 
 
 def main(arguments: Sequence[str]) -> int:
