@@ -29,9 +29,11 @@ app = App(
     version=_version,
     result_action="return_value",
 )
+_GROUPS = ("contacts", "invitations", "relays")
+"""Commands that have commands of their own."""
 for _group in COMMANDS.values():
     for _name in _group:
-        app.command(f"node.cli.{_name}:{'app' if _name == 'relays' else _name}", name=_name)
+        app.command(f"node.cli.{_name}:{'app' if _name in _GROUPS else _name}", name=_name)
 
 
 def run(arguments: list[str]) -> int:

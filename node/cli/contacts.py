@@ -1,11 +1,13 @@
-"""`kassiber contacts`, and how a command finds the contact that a person names."""
+"""`kassiber contacts`: list, rename, remove; and how a command finds the contact that a person names."""
 
 import unicodedata
 from typing import Any
 
+from cyclopts import App
+
 from node.api.client import Client
 from node.cli.exits import NoInputError
-from node.cli.profiles import GATHER_SECONDS, HERE, Json, Where, node_for
+from node.cli.profiles import GATHER_SECONDS, HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import print_json, print_table
 
 _STATES = {
@@ -16,11 +18,11 @@ _STATES = {
 }
 
 
-def contacts(
-    *,
-    json: Json = False,
-    where: Where = HERE,
-) -> None:
+app = App(name="contacts", help="List, rename or remove contacts.")
+
+
+@app.default
+def list_contacts(*, json: Json = False, where: Where = HERE) -> None:
     """List contacts: number, name, whether you compared safety numbers, unread messages."""
     with node_for(where, gather=GATHER_SECONDS) as client:
         rows = client.request("GET", "/v1/contacts")["contacts"]
@@ -45,6 +47,22 @@ def contacts(
             for row in rows
         ),
     )
+
+
+@app.command
+def rename(contact: str, name: str, /, *, where: Where = HERE) -> None:
+    """Call a contact what you like; what they call themselves does not change it any more."""
+    with node_for(where) as client:
+        found = find_contact(client, contact)
+        client.request("PATCH", f"/v1/contacts/{found['contact']}", {"name": name})
+
+
+@app.command
+def remove(contact: str, /, *, where: Where = HERE) -> None:
+    """Remove a contact with all messages. Their way to you is gone: the queues are erased at the relays."""
+    with node_for(where, settle=SETTLE_SECONDS) as client:
+        found = find_contact(client, contact)
+        client.request("DELETE", f"/v1/contacts/{found['contact']}")
 
 
 def find_contact(client: Client, wanted: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ COMMANDS = {
         "send": "Send a text: from the command line, a pipe, an editor.",
         "inbox": "Show messages.",
         "chat": "Follow a conversation live, and write.",
-        "contacts": "List contacts.",
+        "contacts": "List, rename or remove contacts.",
+        "invitations": "List invitations, or withdraw one.",
     },
     "To look after it": {
         "status": "Show how the running node stands.",

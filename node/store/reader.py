@@ -19,7 +19,7 @@ from node.store.rows import (
     StateChange,
 )
 from protocol.keys import Identity
-from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay
+from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay, QueueState
 from protocol.session.identity import safety_number
 
 _relays = msgpack.Decoder(tuple[OwnRelay, ...])
@@ -113,7 +113,7 @@ class MailboxReader:
         return int(row[0] or 0)
 
     def waiting(self) -> int:
-        """Messages and receipts that no relay has custody of, and handshakes that nobody answered."""
+        """Messages and receipts that no relay has custody of, handshakes that nobody answered, queues to be erased."""
         queued = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()[0]
         unstored = self._connection.execute(
             'SELECT count(*) FROM envelopes WHERE "index" = 0 AND stored_at IS NULL'
@@ -121,7 +121,10 @@ class MailboxReader:
         receipts = self._connection.execute(
             "SELECT count(*) FROM items WHERE kind = ? AND stored = 0 AND arrived = 0", (ItemKind.RECEIPT.value,)
         ).fetchone()[0]
-        return int(queued) + int(unstored) + int(receipts)
+        dropping = self._connection.execute(
+            "SELECT count(*) FROM queues WHERE state = ?", (QueueState.DROPPING.value,)
+        ).fetchone()[0]
+        return int(queued) + int(unstored) + int(receipts) + int(dropping)
 
     def _identity(self) -> Identity:
         row = self._connection.execute("SELECT identity FROM profile").fetchone()

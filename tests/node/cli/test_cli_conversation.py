@@ -140,3 +140,22 @@ def stop_relay(directory: Path) -> None:
         fields = line.split()
         if fields[1] == "FLOCK" and int(fields[5].rpartition(":")[2]) == lock:
             os.kill(int(fields[4]), signal.SIGKILL)
+
+
+def test_contacts_are_renamed_and_removed_and_invitations_withdrawn(tmp_path: Path, relays: list[str]) -> None:
+    alice, bob = (Person(tmp_path / name, name.capitalize(), relays) for name in ("alice", "bob"))
+    with alice.up(), bob.up():
+        bob("accept", alice("invite").split()[0])
+        alice("contacts", "rename", "Bob", "Uncle Bob")
+        assert json.loads(alice("contacts", "--json"))["name"] == "Uncle Bob"
+        withdrawn = alice("invite").split()[0]
+        assert [row["state"] for row in map(json.loads, alice("invitations", "--json").splitlines())] == [
+            "open",
+            "used",
+        ]
+        alice("invitations", "cancel", "2")
+        alice("invitations", "cancel", "7", code=66)
+        bob("accept", withdrawn, code=65)
+        alice("contacts", "remove", "Uncle Bob")
+        assert alice("contacts", "--json") == ""
+        bob("send", "--wait", "3", "Alice", "are you there?", code=75)
