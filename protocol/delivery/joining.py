@@ -41,6 +41,8 @@ from protocol.session.invitation import invitation_hash as hash_of
 from protocol.step import Step
 from protocol.wire.commands import Claim, Claimed
 
+MAX_CANDIDATES = 4
+"""A link names two relays, a file three; more than one attempt may name others."""
 USED = "This invitation was used by someone else, withdrawn, or has expired; ask for a new one."
 
 
@@ -81,7 +83,10 @@ def begin(step: Step, hosts: Hosts, link: str | None, file: bytes | None, name: 
             "or listen with 'up --listen', then accept again."
         )
     for known in step.tx.joining.find(secret=secret):
-        _ask(step, hosts, known, 0)
+        merged = msgpack.encode(_merge(_candidates.decode(known.candidates), candidates))
+        again = replace(known, encoded=known.encoded or encoded, name=name or known.name, candidates=merged)
+        step.tx.joining.save(again)
+        _ask(step, hosts, again, 0)
         return known.id
     row = Joining(0, secret, encoded, name, msgpack.encode(candidates))
     row = replace(row, id=step.tx.joining.add(row))
@@ -110,6 +115,19 @@ def _read(
     return parsed.secret, None, found, parsed.direct
 
 
+def _merge(known: tuple[Candidate, ...], again: list[Candidate]) -> list[Candidate]:
+    """The places of an earlier attempt with its keys, at the hosts that are named now; then those that are new."""
+    named = {candidate.relay: candidate for candidate in again}
+    kept = [
+        replace(candidate, host=named[candidate.relay].host, direct=named[candidate.relay].direct)
+        if candidate.relay in named
+        else candidate
+        for candidate in known
+    ]
+    relays = {candidate.relay for candidate in kept}
+    return [*kept, *(candidate for candidate in again if candidate.relay not in relays)][:MAX_CANDIDATES]
+
+
 def _fresh_key(step: Step) -> SigningKey:
     return step.suite.signing_key(step.entropy.secret(32))
 
@@ -133,7 +151,7 @@ def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:
     candidate = _candidates.decode(row.candidates)[first]
     host = hosts.want(step, candidate.relay, candidate.host, candidate.direct)
     if host.session is not None:
-        _claim(step, host.session, row.id * 4 + first, candidate)
+        _claim(step, host.session, row.id * MAX_CANDIDATES + first, candidate)
 
 
 def _claim(step: Step, session: HostSession, reference: int, candidate: Candidate) -> None:
@@ -158,7 +176,7 @@ def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
         for position, candidate in enumerate(_candidates.decode(row.candidates)):
             host = hosts.want(step, candidate.relay, candidate.host, candidate.direct)
             if host.session is not None:
-                _claim(step, host.session, row.id * 4 + position, candidate)
+                _claim(step, host.session, row.id * MAX_CANDIDATES + position, candidate)
                 break
 
 
@@ -189,7 +207,7 @@ def refusal() -> CallerError:
 
 def claimed(step: Step, hosts: Hosts, reference: int, reply: Claimed) -> Joined | None:
     """The claim holds: open the invitation, make session, queues and contact, and send the handshake."""
-    joining, position = divmod(reference, 4)
+    joining, position = divmod(reference, MAX_CANDIDATES)
     row = step.tx.joining.get(joining)
     if row is None:
         return None

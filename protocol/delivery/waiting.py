@@ -79,7 +79,7 @@ class Waiting:
 
     def refused(self, step: Step, reference: int) -> None:
         """The relay does not give the invitation to this node: somebody else may have it, or its disk is gone."""
-        number, _ = divmod(reference, 4)
+        number, _ = divmod(reference, joining.MAX_CANDIDATES)
         waiting = self._accepts.get(number)
         if waiting is None:
             joining.give_up(step, number)

@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,16 @@ class Journey(Stage):
         self.timing = timing
         defaults = asdict(Timing())
         self._scaled = {name: value for name, value in asdict(timing).items() if value != defaults[name]}
+        self._launched: dict[str, list[str]] = {}
         print(f"Durations are scaled: {self._scaled}")
+
+    def launch(self, name: str, *words: str) -> None:
+        """From now on run this one with these options of `tests.journeys.launcher`."""
+        self._launched[name] = [sys.executable, "-m", "tests.journeys.launcher", *words, "--"]
+
+    def program(self, name: str) -> Sequence[str]:
+        """What is run in this one's name."""
+        return self._launched.get(name) or super().program(name)
 
     def spawn(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
         """As ever, with the scaled durations in this one's settings."""
@@ -90,7 +100,7 @@ class Journey(Stage):
     def done(self, name: str, *words: str, stdin: bytes = b"") -> bytes:
         """What a command printed that must succeed."""
         ended = self.kassiber(name, *words, stdin=stdin)
-        assert ended.returncode == 0, (words, ended.returncode, ended.stdout, ended.stderr)
+        assert ended.returncode == 0, (words, ended)
         return ended.stdout
 
     def inbox(self, name: str) -> list[dict[str, Any]]:
