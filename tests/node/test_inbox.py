@@ -23,10 +23,24 @@ def size(event: Event) -> int:
 def test_a_quiet_connection_is_in_the_next_batch_beside_any_number_of_busy_ones() -> None:
     inbox = Inbox()
     for _ in range(16):
-        for busy in range(8):
+        for busy in range(100):
             inbox.put(frame(busy, 8))
-    inbox.put(frame(99, 1))
-    assert frame(99, 1) in inbox.take()
+    for _ in range(20):
+        inbox.take()
+    inbox.put(frame(999, 1))
+    assert frame(999, 1) in inbox.take()
+
+
+def test_newcomers_without_end_do_not_starve_who_waits() -> None:
+    inbox = Inbox()
+    for number in range(20):
+        inbox.put(frame(1, 1, number))
+    left = 20
+    for round_ in range(30):
+        for newcomer in range(200):
+            inbox.put(frame(1_000 * round_ + newcomer + 10, 1))
+        left -= sum(getattr(event, "connection", 0) == 1 for event in inbox.take())
+    assert left == 0
 
 
 def test_an_event_larger_than_a_batch_is_a_batch() -> None:
