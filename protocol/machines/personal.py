@@ -19,7 +19,7 @@ from protocol.entropy import Entropy
 from protocol.envelope.envelope import parse_envelope
 from protocol.envelope.items import Fragment, Item, NewRoutes, Receipt, Received
 from protocol.envelope.items import Profile as ProfileItem
-from protocol.errors import Code, PeerError, WorldError
+from protocol.errors import Code, DiskFullError, PeerError, WorldError
 from protocol.events import (
     Closed,
     Event,
@@ -166,13 +166,9 @@ class Personal:
         """Nothing of the batch happened: say so to the person, and start anew with every host."""
         what = event.event
         if isinstance(what, Requested):
-            text = "The disk is full: nothing was changed. Free some space and try again."
-            step.effects.append(
-                Answer(
-                    what.request,
-                    WorldError(text if event.full else "The mailbox could not be written; nothing was changed."),
-                )
-            )
+            full = DiskFullError("The disk is full: nothing was changed. Free some space and try again.")
+            error = full if event.full else WorldError("The mailbox could not be written; nothing was changed.")
+            step.effects.append(Answer(what.request, error))
         if isinstance(what, Opened):
             step.effects.append(Disconnect(what.connection, Code.INTERNAL))
         self._hosts.start_anew(step, what.connection if isinstance(what, Closed) else None)
