@@ -190,6 +190,14 @@ class Hosts:
             del self.sessions[host.session.connection]
         step.effects.append(HangUp(relay))
 
+    def forget_unused(self, step: Step, used: set[RelayKey]) -> None:
+        """Hosts that contacts named once, and no queue or route of anybody names any more."""
+        for relay in [relay for relay in self.hosts if relay not in used]:
+            self.forget(step, relay)
+        for trouble in step.tx.troubles.find():
+            if trouble.relay not in used:
+                step.tx.troubles.remove(trouble.relay)
+
     def leave(self, step: Step, session: HostSession) -> None:
         """Hang up on a host that cannot do what it is asked now; the back-off goes on growing."""
         step.effects.append(Disconnect(session.connection, Code.UNAVAILABLE))

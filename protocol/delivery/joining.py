@@ -180,6 +180,11 @@ def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
                 break
 
 
+def relays(step: Step) -> set[RelayKey]:
+    """Where something is still to be claimed."""
+    return {candidate.relay for row in step.tx.joining.find() for candidate in _candidates.decode(row.candidates)}
+
+
 def next_candidate(step: Step, hosts: Hosts, joining: int, position: int) -> int | None:
     """Go on with the next host in order; None after the last."""
     row = step.tx.joining.get(joining)

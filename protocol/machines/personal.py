@@ -131,6 +131,8 @@ class Personal:
         step.tx.forget(forget_before)
         queues.retire_due(step, self._hosts)
         inviting.expire_due(step, self._hosts)
+        used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
+        self._hosts.forget_unused(step, used | joining.relays(step))
         for contact in outbox.renew(step):
             outbox.pump(step, self._hosts, contact)
 

@@ -225,3 +225,22 @@ def test_crashes_anywhere_lose_and_double_nothing(tmp_path: Path, seed: int) -> 
             other.boot()
     world.run(300)
     check_delivered(alice, bob, said["alice"], said["bob"])
+
+
+def test_hosts_that_nobody_names_any_more_are_forgotten(tmp_path: Path) -> None:
+    """A contact that names ever new hosts makes no memory grow."""
+    world = World(tmp_path)
+    alice, bob, first, _second = couple(world)
+    third = world.relay("third")
+    bob.use(first, third)
+    world.run(5)
+    alice.send("through the new one")
+    bob.use(first)
+    world.run(30)
+    alice.send("and on")
+    world.run(8 * 86_400)
+    assert alice.core is not None
+    known = set(alice.core.machine._hosts.hosts)
+    assert third.key not in known
+    assert first.key in known
+    assert bob.texts() == ["through the new one", "and on"]

@@ -1,4 +1,4 @@
-"""A small world for the two machines: real crypto, real SQLite, virtual time, FIFO links without Noise, crashes at will."""
+"""A small world for the two machines: real crypto, real SQLite, virtual time, FIFO links without Noise, crashes."""
 
 import heapq
 import itertools
