@@ -6,6 +6,7 @@ A journey is a `Stage` with two relays and two people who know each other, and w
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from node.cli.inbox import all_messages
-from node.cli.stage import STEP_SECONDS, Stage
+from node.cli.stage import PROGRAM, STEP_SECONDS, Stage
 from protocol.errors import WorldError
 from protocol.timing import Timing
 
@@ -86,9 +87,15 @@ class Journey(Stage):
         return self.accept(joiner, self.invite(inviter), inviter)
 
     def kassiber(self, name: str, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        """One command on this one's profile to its end; without a terminal."""
+        """One command on this one's profile to its end."""
+        return self.run(*words, *self.profile_words(name), program=self.program(name), stdin=stdin)
+
+    def run(
+        self, *words: str, program: Sequence[str] = PROGRAM, stdin: bytes = b""
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Any command to its end; without a terminal."""
         return subprocess.run(
-            [*self.program(name), *words, *self.profile_words(name)],
+            [*program, *words],
             input=stdin,
             capture_output=True,
             env=self.environment,
@@ -126,6 +133,10 @@ class Journey(Stage):
             self.say(name, text)
             self.arrives(name, text)
 
+    def pid(self, name: str) -> int:
+        """Of a running process."""
+        return self._processes[name].pid
+
     def stop_politely(self, name: str) -> None:
         """As Ctrl-C or the system's service manager does; it must end well."""
         process = self._processes[name]
@@ -140,3 +151,10 @@ def snapshot(directory: Path) -> dict[str, bytes]:
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
+
+
+def free_port(address: str) -> int:
+    """One that is free now; a node that is killed wants the same again."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])

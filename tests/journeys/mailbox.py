@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
@@ -72,6 +72,11 @@ class Mailbox:
                 (MessageState.RELAYED.value, ItemKind.FRAGMENT.value),
             ).fetchall()
         return {name.hex() for (name,) in rows}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with opened(self._path, self._key) as connection:
+            return connection.execute(query).fetchall()
 
     def values(self) -> Iterator[tuple[str, object]]:
         """Every value of every row, with the table it is in."""

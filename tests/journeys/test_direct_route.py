@@ -1,20 +1,12 @@
 """Nodes that reach each other need no relay; where they cannot, the relays carry it, on the same protocol."""
 
 import signal
-import socket
 
 import pytest
 
-from tests.journeys.journey import Journey
+from tests.journeys.journey import Journey, free_port
 
 pytestmark = pytest.mark.journey
-
-
-def free_port(address: str) -> int:
-    """One that is free now; a node that is killed wants the same again."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
