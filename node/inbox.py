@@ -9,6 +9,11 @@ from protocol.limits import MAX_COMMANDS_PER_BATCH, MAX_EVENTS_PER_CONNECTION_IN
 _LOCAL = -1
 """Where events come from that no connection brought."""
 
+LIVE_COMMANDS = 2
+"""Of the one frame of somebody who is not sending in bulk."""
+MAX_COMMANDS_BESIDE_LIVE = 48
+"""That a batch may still take with somebody live in it: larger commits are cheaper, smaller ones sooner done."""
+
 _Sources: TypeAlias = OrderedDict[int, deque[Event]]
 
 
@@ -16,7 +21,7 @@ class Inbox:
     """Bounded by its sources: a connection's reader stops at `MAX_UNHANDLED_FRAMES`. Used by one thread.
 
     A source is *fresh* until it has been served once and has more, then *busy*; both kinds take turns. So a live
-    message is in the next batch however many others send in bulk.
+    message is in the next batch however many others send in bulk, and that batch is a short one.
     """
 
     def __init__(self) -> None:
@@ -35,7 +40,7 @@ class Inbox:
         waiting.append(event)
 
     def take(self) -> list[Event]:
-        """The next batch, one event of a source at a time: at most 8 of a source and 128 commands in all.
+        """The next batch, one event of a source at a time: at most 8 of a source and 192 commands in all.
 
         It has one event at least. Whoever was not served comes first in the next batch.
         """
@@ -47,7 +52,8 @@ class Inbox:
             sources = kinds[len(batch) % 2] or kinds[1 - len(batch) % 2]
             source, waiting = next(iter(sources.items()))
             event = waiting[0]
-            room -= len(event.commands) if isinstance(event, Received) else 1
+            size = len(event.commands) if isinstance(event, Received) else 1
+            room -= size
             served[source] = served.get(source, 0) + 1
             if batch and (room < 0 or served[source] > MAX_EVENTS_PER_CONNECTION_IN_BATCH):
                 break
@@ -55,4 +61,6 @@ class Inbox:
             del sources[source]
             if waiting:
                 self._busy[source] = waiting
+            elif size <= LIVE_COMMANDS and self._busy:
+                room = min(room, MAX_COMMANDS_BESIDE_LIVE)
         return batch
