@@ -32,7 +32,8 @@ def _fill(store: MailboxStore) -> None:
         store.connection.execute(
             f"""INSERT INTO contacts
                 SELECT {contact}, 'contact {contact}', 1, randomblob(64), state, inviter, verified,
-                reset, discovery, own_routes_version, peer_routes_version, peer_floor, peer_total, 0, 0, height, last_own
+                reset, discovery, own_routes_version, peer_routes_version, peer_floor, peer_total, 0, 0, height,
+                last_own
                 FROM contacts WHERE id = 1"""
         )
     store.connection.executemany(
