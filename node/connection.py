@@ -5,6 +5,7 @@ than it listens waits for itself. The writer packs whatever has been queued sinc
 leave in one frame, under one signature.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from protocol.keys import Connection, RelayKey
 from protocol.limits import MAX_QUEUED_COMMAND_BYTES, MAX_UNHANDLED_FRAMES
 from protocol.link.link import Link
 from protocol.wire.commands import Command
+
+log = logging.getLogger(__name__)
 
 MOST_UNSENT_BYTES = MAX_QUEUED_COMMAND_BYTES // 2
 """Above this the reader waits. A node's deposits in flight are less, so two ends never wait for each other."""
@@ -92,16 +95,16 @@ class LiveConnection:
 
     async def run(self) -> None:
         """From the first handshake message to the last frame. Does not raise; `failure` then says why it ended."""
-        failures: list[PeerError | Ended] = []
+        failures: list[Exception] = []
         try:
             async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._write)
                 await self._read()
-        except* (PeerError, Ended) as group:
+        except* Exception as group:  # noqa: BLE001 - containment: a fault met by one peer's bytes is told to that peer
             failures += _leaves(group)
         finally:
             if self.failure is None and failures:
-                self.failure = failures[0]
+                self.failure = _blame(failures)
             if self.opened:
                 self._put(Closed(self.number))
             await self._frames.close(self.failure.code if isinstance(self.failure, PeerError) else None)
@@ -135,11 +138,19 @@ class LiveConnection:
             await self._something_to_send.wait()
 
 
-def _leaves(group: BaseExceptionGroup[Any]) -> list[PeerError | Ended]:
-    found: list[PeerError | Ended] = []
+def _leaves(group: BaseExceptionGroup[Any]) -> list[Exception]:
+    found: list[Exception] = []
     for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            found += _leaves(error)
-        else:
-            found.append(error)
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
+
+
+def _blame(failures: list[Exception]) -> PeerError | Ended:
+    """What of it counts: our own fault first, then the peer's, then the network's."""
+    for error in failures:
+        if not isinstance(error, PeerError | Ended):
+            log.error("a connection met a fault of ours", exc_info=error)
+            return PeerError(Code.INTERNAL)
+    peers = [error for error in failures if isinstance(error, PeerError)]
+    ends = [error for error in failures if isinstance(error, Ended)]
+    return (peers or ends)[0]

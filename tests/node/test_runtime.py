@@ -259,3 +259,18 @@ async def test_a_machine_reaches_another_of_its_own_program_through_memory() -> 
             assert here.of(Opened)[0].handshake_hash == there.of(Opened)[0].handshake_hash
             await running.request(Say((HangUp(RELAY),)))  # type: ignore[arg-type]
             await wait_for(lambda: here.of(Closed) and there.of(Closed))
+
+
+class Broken:
+    """A session as no code of ours should leave it."""
+
+
+async def test_a_fault_of_ours_met_by_one_connection_is_told_to_its_peer_alone() -> None:
+    async with serving() as served, Client.connect(served.port) as other:
+        async with Client.connect(served.port) as client:
+            newest = max(served.running._connections)
+            served.running._connections[newest]._link._session = Broken()  # type: ignore[assignment]
+            await client.send(deposit(1))
+            assert await client.closing_code() == 4_000 + Code.INTERNAL
+        await other.send(deposit(1))
+        assert await other.receive() == [accepted(1)]
