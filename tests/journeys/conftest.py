@@ -22,3 +22,12 @@ def friends(journey: Journey) -> Journey:
     journey.set_up()
     journey.befriend("alice", "bob")
     return journey
+
+
+@pytest.fixture(scope="module")
+def old_friends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """The same, once for all tests of a module; each leaves them as it found them, but for what was said."""
+    with opened(Journey(tmp_path_factory.mktemp("friends"))) as journey:
+        journey.set_up()
+        journey.befriend("alice", "bob")
+        yield journey

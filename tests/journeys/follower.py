@@ -21,6 +21,7 @@ class Follower:
         self.states: dict[str, list[str]] = {}
         """Of each own message, the states that were told, in order."""
         self.begun = 0
+        self.failure: AssertionError | None = None
         self._profile = profile
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,14 +61,19 @@ class Follower:
         complaint = self._process.stderr.read()
         self._process.stderr.close()
         self._process.wait()
-        assert left is None or left < 0 or left in LEFT, (left, complaint)
         self._process = self._thread = None
+        if self.failure is not None:
+            raise self.failure
+        assert left is None or left < 0 or left in LEFT, (left, complaint)
 
     def _read(self, lines: Any) -> None:
         with lines:
             for line in lines:
-                if line.endswith(b"\n"):
-                    self._take(json.loads(line))
+                if line.endswith(b"\n") and self.failure is None:
+                    try:
+                        self._take(json.loads(line))
+                    except AssertionError as error:  # raised again by whoever ends this follower
+                        self.failure = error
 
     def _take(self, change: dict[str, Any]) -> None:
         assert change["change"] > self.cursor, "a change number came twice, or out of order"

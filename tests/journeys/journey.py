@@ -23,6 +23,7 @@ from protocol.timing import Timing
 
 SCALED = replace(
     Timing(),
+    dial_seconds=5.0,
     redial_first_seconds=0.1,
     redial_most_seconds=1.0,
     unreachable_seconds=1.0,

@@ -37,12 +37,12 @@ def test_send_with_no_node_running_ends_with_0_when_relayed_and_75_when_queued(f
     assert [row["text"] for row in friends.inbox("bob")] == ["with relays", "without", "with them again"]
 
 
-def test_a_second_node_is_refused_and_the_first_is_not_disturbed(friends: Journey) -> None:
+def test_a_second_node_is_refused_and_the_first_is_not_disturbed(old_friends: Journey) -> None:
     for _ in range(2):
-        second = friends.kassiber("alice", "up")
+        second = old_friends.kassiber("alice", "up")
         assert second.returncode == UNAVAILABLE
         assert b"Another node is running on" in second.stderr
-    friends.talk(("alice", "still here"), ("bob", "so I see"))
+    old_friends.talk(("alice", "still here"), ("bob", "so I see"))
 
 
 def test_a_wrong_passphrase_says_so_and_changes_nothing(tmp_path: Path) -> None:
@@ -67,45 +67,44 @@ def refused(journey: Journey, name: str, *words: str) -> "subprocess.CompletedPr
     return ended
 
 
-def test_a_newer_mailbox_is_left_as_it_is(friends: Journey) -> None:
-    friends.talk(("bob", "before"))
-    friends.stop_politely("alice")
-    path = friends.place / "alice" / "mailbox.db"
+def test_a_newer_mailbox_is_left_as_it_is(old_friends: Journey) -> None:
+    old_friends.stop_politely("alice")
+    path = old_friends.place / "alice" / "mailbox.db"
     old = path.read_bytes()
     newer = sqlcipher.connect(str(path))
     apply_key(newer, keys_of(path.parent).mailbox)
     newer.execute("PRAGMA user_version = 999")
     newer.close()
     for command in ("up", "inbox", "contacts"):
-        ended = refused(friends, "alice", command)
+        ended = refused(old_friends, "alice", command)
         assert ended.returncode == BAD_TEXT, ended
         assert b"was written by a newer Kassiber (version 999" in ended.stderr
     path.write_bytes(old)
-    friends.start_node("alice")
-    friends.talk(("alice", "after"))
+    old_friends.start_node("alice")
+    old_friends.talk(("alice", "the old one again"))
 
 
-@pytest.mark.parametrize("damage", ["its beginning", "all of it", "cut off", "another profile's"])
-def test_a_damaged_mailbox_is_told_and_left_as_it_is(friends: Journey, damage: str) -> None:
+def test_a_damaged_mailbox_is_told_and_left_as_it_is(old_friends: Journey) -> None:
     for name in ("alice", "bob"):
-        friends.stop_politely(name)
-    path = friends.place / "alice" / "mailbox.db"
+        old_friends.stop_politely(name)
+    path = old_friends.place / "alice" / "mailbox.db"
     whole = path.read_bytes()
-    damaged = {
+    damages = {
         "its beginning": bytes(4_096) + whole[4_096:],
+        "one bit of its first page": whole[:2_000] + bytes([whole[2_000] ^ 1]) + whole[2_001:],
         "all of it": b"not a database " * 4_096,
         "cut off": whole[:1_000],
-        "another profile's": (friends.place / "bob" / "mailbox.db").read_bytes(),
+        "another profile's": (old_friends.place / "bob" / "mailbox.db").read_bytes(),
     }
-    path.write_bytes(damaged[damage])
-    for command in ("up", "inbox"):
-        ended = refused(friends, "alice", command)
-        assert ended.returncode == IO_ERROR, ended
+    for damage, content in damages.items():
+        path.write_bytes(content)
+        ended = refused(old_friends, "alice", "up")
+        assert ended.returncode == IO_ERROR, (damage, ended)
         assert b"is damaged or not a mailbox" in ended.stderr
     path.write_bytes(whole)
     for name in ("alice", "bob"):
-        friends.start_node(name)
-    friends.talk(("alice", "restored"), ("bob", "indeed"))
+        old_friends.start_node(name)
+    old_friends.talk(("alice", "restored"), ("bob", "indeed"))
 
 
 @pytest.mark.parametrize("damage", ["newer", "rubbish"])
@@ -128,13 +127,13 @@ def test_a_relay_leaves_a_database_as_it_is_that_it_cannot_read(journey: Journey
     assert snapshot(path.parent) == before
 
 
-def test_a_mailbox_that_is_gone_is_no_new_profile(friends: Journey) -> None:
-    friends.stop_politely("alice")
-    kept = friends.place / "kept"
-    shutil.move(friends.place / "alice" / "mailbox.db", kept)
-    ended = refused(friends, "alice", "up")
+def test_a_mailbox_that_is_gone_is_no_new_profile(old_friends: Journey) -> None:
+    old_friends.stop_politely("alice")
+    kept = old_friends.place / "kept"
+    shutil.move(old_friends.place / "alice" / "mailbox.db", kept)
+    ended = refused(old_friends, "alice", "up")
     assert ended.returncode == BAD_TEXT, ended
     assert b"mailbox.db is missing" in ended.stderr
-    shutil.move(kept, friends.place / "alice" / "mailbox.db")
-    friends.start_node("alice")
-    friends.talk(("alice", "back"))
+    shutil.move(kept, old_friends.place / "alice" / "mailbox.db")
+    old_friends.start_node("alice")
+    old_friends.talk(("alice", "back"))
