@@ -146,7 +146,7 @@ def _microseconds(action: Callable[[], Any], times: int) -> float:
 
 def _paired(action: Callable[[], Any], floor: Callable[[], Any], each: int, times: int) -> tuple[float, float, float]:
     """Median µs of action and floor, and the median of their ratios round by round; `each` envelopes an action."""
-    rounds = []
+    rounds: list[tuple[float, float]] = []
     action(), floor()
     gc.collect()
     gc.disable()

@@ -74,13 +74,14 @@ class OutboxMachine(RuleBasedStateMachine):
             self.old.append(command)
             altered = command.envelope[:-200] + bytes((command.envelope[-200] ^ 1,)) + command.envelope[-199:]
             older = self.world.random.choice(self.old)
-            return {
+            choices: dict[str, list[Command]] = {
                 "honest": [command],
                 "repeat": [command, command],
                 "alter": [Delivery(command.subscription, command.sequence, altered)],
                 "replay": [Delivery(command.subscription, command.sequence, older.envelope), command],
                 "withhold": [],
-            }[kind]
+            }
+            return choices[kind]
 
         self.world.mischief = meddle
 

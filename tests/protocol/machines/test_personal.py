@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import CallerError
+from protocol.keys import RelayKey
+from protocol.machines.personal import Personal
 from protocol.operations import Accept, CancelInvitation, Invite
 from tests.protocol.machines.world import Person, RelayHost, World
 
@@ -240,7 +242,9 @@ def test_hosts_that_nobody_names_any_more_are_forgotten(tmp_path: Path) -> None:
     alice.send("and on")
     world.run(8 * 86_400)
     assert alice.core is not None
-    known = set(alice.core.machine._hosts.hosts)
+    machine = alice.core.machine
+    assert isinstance(machine, Personal)
+    known = {RelayKey(key) for key in machine.connected_hosts()}
     assert third.key not in known
     assert first.key in known
     assert bob.texts() == ["through the new one", "and on"]

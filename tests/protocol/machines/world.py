@@ -268,13 +268,13 @@ class World:
             if name == who.name:
                 peer, theirs = self.ends.pop((name, connection))
                 self.ends.pop((peer.name, theirs), None)
-                incarnation = peer.incarnation
-                self.at(
-                    self.time + self.latency,
-                    lambda peer=peer, theirs=theirs, incarnation=incarnation: (
-                        peer.step(Closed(theirs)) if peer.incarnation == incarnation else None
-                    ),
-                )
+                gone = partial(self._tell_closed, peer, peer.incarnation, theirs)
+                self.at(self.time + self.latency, gone)
+
+    @staticmethod
+    def _tell_closed(peer: Participant, incarnation: int, connection: Connection) -> None:
+        if peer.incarnation == incarnation:
+            peer.step(Closed(connection))
 
 
 __all__ = ["FAST", "Code", "Person", "RelayHost", "World"]
