@@ -30,9 +30,10 @@ LATEST_KILL_SECONDS = 0.3
 LONGEST_DEAD_SECONDS = 1.5
 LONG_TEXTS = 0.03
 """How many are cut into several envelopes."""
-AMBUSHES = 0.5
-"""How many kills of a node wait for a request to it, and strike in its middle."""
-REQUEST_SECONDS = 0.01
+AMBUSHES = 0.6
+"""How many kills wait until somebody says something, and strike while that is under way."""
+UNDER_WAY_SECONDS = 0.02
+"""From the request to the relay's answer, about."""
 SETTLE_SECONDS = 60.0
 
 
@@ -159,10 +160,10 @@ class Killer:
 
     def _kill(self, name: str) -> None:
         talker = self._talkers.get(name)
+        if self._random.random() < AMBUSHES:
+            (talker or self._random.choice([*self._talkers.values()])).in_request.wait(1.0)
+            time.sleep(self._random.uniform(0, UNDER_WAY_SECONDS))
         if talker is not None:
-            if self._random.random() < AMBUSHES:
-                talker.in_request.wait(1.0)
-                time.sleep(self._random.uniform(0, REQUEST_SECONDS))
             talker.follower.kill()
         self._journey.kill(name)
         self.killed[name] += 1
