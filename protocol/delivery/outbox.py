@@ -151,21 +151,33 @@ def claim_refused(step: Step, route_id: int, code: Code) -> int:
 
 
 def take_received(step: Step, contact: Contact, item: Received) -> None:
-    """What the contact has, and what it misses. Says nothing about *delivered*."""
+    """What the contact has, and what it misses (see `send_missing`). Says nothing about *delivered*."""
     missing = set(item.missing)
     for row in step.tx.envelopes.below(contact.id, item.total):
         if row.index not in missing:
             _arrived(step, row)
-        elif row.stored_at is not None:
-            if row.stored_at + step.timing.gap_seconds <= step.now.service:
-                if _room(step, contact.id) > 0:
-                    supersede(step, row)
-            else:
-                step.wake_at(row.stored_at + step.timing.gap_seconds)
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
         sent = load_ratchet(step, contact.id).send_index
         floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
         step.tx.contacts.update(contact.id, peer_floor=floor, peer_total=total)
+
+
+def send_missing(step: Step, contact_id: int) -> bool:
+    """Send again what a contact's reports miss, once it is old enough; whether some of it is not yet.
+
+    Missing is whatever is left below the highest `total` that was reported: the rest of it has arrived.
+    """
+    contact = step.tx.contacts.get(contact_id)
+    young = False
+    for row in step.tx.envelopes.below(contact_id, contact.peer_total) if contact is not None else ():
+        if row.stored_at is None:
+            continue
+        if row.stored_at + step.timing.gap_seconds > step.now.service:
+            step.wake_at(row.stored_at + step.timing.gap_seconds)
+            young = True
+        elif _room(step, contact_id) > 0:
+            supersede(step, row)
+    return young
 
 
 def delivered(step: Step, contact: int, message_id: MessageId) -> None:

@@ -33,7 +33,12 @@ from protocol.events import (
     Woken,
 )
 from protocol.events import Received as FrameReceived
-from protocol.limits import DELIVERY_WINDOW, MAX_HELD_BEFORE_HANDSHAKE, MAX_IN_FLIGHT_DEPOSITS
+from protocol.limits import (
+    DELIVERY_WINDOW,
+    MAX_HELD_BEFORE_HANDSHAKE,
+    MAX_IN_FLIGHT_DEPOSITS,
+    MAX_UNDELIVERED_ENVELOPES,
+)
 from protocol.mailbox import Contact, InvitationState, MessageState, PersonalTransaction, QueueState, RouteState
 from protocol.operations import (
     Accept,
@@ -77,6 +82,8 @@ class Personal:
         self._waiting = Waiting(self._hosts)
         self._wake = math.inf
         self._next_housekeeping = 0.0
+        self._missing: set[int] = set()
+        """Contacts that may have reported envelopes missing which are too young to be sent again."""
 
     @property
     def next_wake(self) -> float | None:
@@ -100,6 +107,8 @@ class Personal:
 
     def _started(self, step: Step, _event: Started) -> None:
         self._next_housekeeping = step.now.service
+        stored = step.tx.envelopes.stored_before(step.now.service, MAX_UNDELIVERED_ENVELOPES)
+        self._missing = {row.contact for row in stored}
         queues.want_hosts(step, self._hosts)
         self._upkeep(step)
 
@@ -117,7 +126,8 @@ class Personal:
         self._hosts.hang_up_on_the_silent(step)
         self._waiting.time_passed(step)
         timeline.show_overdue(step)
-        touched = outbox.reroute(step, self._hosts)
+        touched = outbox.reroute(step, self._hosts) | self._missing
+        self._missing = {contact for contact in self._missing if outbox.send_missing(step, contact)}
         for session in self._hosts.open_sessions():
             queues.create_again(step, session)
             outbox.deposit_again(step, session)
@@ -320,6 +330,8 @@ class Personal:
         match item:
             case Received():
                 outbox.take_received(step, contact, item)
+                if outbox.send_missing(step, contact.id):
+                    self._missing.add(contact.id)
             case Fragment():
                 self._fragment(step, contact, item)
             case Receipt():

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.errors import CallerError
 from protocol.keys import RelayKey
 from protocol.machines.personal import Personal
 from protocol.operations import Accept, CancelInvitation, Invite
-from tests.protocol.machines.world import Person, RelayHost, World
+from protocol.wire.commands import Command, Delivery
+from tests.protocol.machines.world import FAST, Person, RelayHost, World
 
 
 def couple(world: World) -> tuple[Person, Person, RelayHost, RelayHost]:
@@ -108,6 +110,33 @@ def test_a_relay_that_comes_back_with_an_empty_disk_is_used_again(tmp_path: Path
     bob.send("after too")
     world.run(200)
     check_delivered(alice, bob, ["before", "after"], ["before too", "after too"])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_contact_reported_missing_is_sent_again_though_both_are_silent(tmp_path: Path, restarted: bool) -> None:
+    """The report comes before the envelope is old enough; nobody says anything after that."""
+    world = World(tmp_path, timing=replace(FAST, gap_seconds=8.0))
+    alice, bob, _, _ = couple(world)
+    withheld: list[Command] = []
+
+    def withhold_one(command: Command) -> list[Command]:
+        if withheld or not isinstance(command, Delivery):
+            return [command]
+        withheld.append(command)
+        return []
+
+    world.mischief = withhold_one
+    alice.send("lost")
+    world.run(0.5)
+    alice.send("arrived")
+    world.run(6)
+    assert withheld
+    assert bob.texts() == []
+    if restarted:
+        alice.crash()
+        alice.boot()
+    world.run(15)
+    check_delivered(alice, bob, ["lost", "arrived"], [])
 
 
 def test_an_invitation_opened_by_two_people_makes_one_contact(tmp_path: Path) -> None:
