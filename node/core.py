@@ -22,6 +22,7 @@ from protocol.effects import Effect
 from protocol.errors import CallerError, DiskBrokenError, StoreError, WorldError
 from protocol.events import Event, Received, Started, TimePassed
 from protocol.keys import Connection
+from protocol.limits import MAX_COMMANDS_PER_BATCH
 from protocol.machines.contract import Core
 from protocol.store import Store, Transaction
 
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 SAVE_CLOCK_SECONDS = 60.0
 GATHER_CHECKPOINTS = 4
 """How often others may run before a batch is taken: with none, each frame costs a commit."""
-GATHER_SECONDS = 0.0015
-"""Or for how long, whichever is less: under bulk load four passes would take longer than a step."""
+GATHER_COMMANDS = MAX_COMMANDS_PER_BATCH // 2
+"""Enough not to wait for more: under bulk load four passes would take longer than a step."""
 SWITCH_SECONDS = 0.0003
 """How soon a computing core lets sockets be read. At Python's 5 ms a message in a busy relay took thrice as long."""
 
@@ -108,12 +109,15 @@ class ThreadedCore:
         self._perform = perform
         self._wall = wall
         self._gathered: list[Event] = []
+        self._commands = 0
         self._some = trio.Event()
         self._batches: SimpleQueue[list[Event] | None] = SimpleQueue()
 
     def put(self, event: Event) -> None:
         """From trio's thread."""
         self._gathered.append(event)
+        if isinstance(event, Received):
+            self._commands += len(event.commands)
         self._some.set()
 
     def stop(self) -> None:
@@ -143,11 +147,11 @@ class ThreadedCore:
         """Gives sockets that are ready a chance to be read first: what is not gathered costs a commit of its own."""
         while True:
             await self._some.wait()
-            until = trio.current_time() + GATHER_SECONDS
             for _ in range(GATHER_CHECKPOINTS):
                 await trio.lowlevel.checkpoint()
-                if trio.current_time() > until:
+                if self._commands >= GATHER_COMMANDS:
                     break
+            self._commands = 0
             self._some = trio.Event()
             self._batches.put(self._gathered)
             self._gathered = []
