@@ -70,6 +70,12 @@ class Client:
         except OSError:
             opened.close()
             raise NotRunningError(f"The node on {self._profile.directory} has ended. Start it: kassiber up") from None
+        # What a killed node granted lies there until the next one is about to listen: the token may be older than the
+        # socket, unless it is still the same now.
+        access = read_access(self._profile.access)
+        if access is None:
+            opened.close()
+            raise NotRunningError(f"The node on {self._profile.directory} is only starting. Try again.")
         return _Connection(opened, access)
 
 

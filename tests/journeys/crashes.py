@@ -86,6 +86,9 @@ class Talker:
 
     @property
     def is_done(self) -> bool:
+        """Whether everything is said. Raises what kept this one from going on."""
+        if self.failure is not None:
+            raise self.failure
         return not self._thread.is_alive()
 
     def _text(self, number: int) -> str:
@@ -192,12 +195,9 @@ def talk_through_crashes(place: Path, plan: Plan) -> str:
         try:
             for talker in talkers.values():
                 talker.start()
-            while not (killer.is_done and all(talker.is_done for talker in talkers.values())):
+            while not (killer.is_done and all([talker.is_done for talker in talkers.values()])):
                 killer.go_on()
                 time.sleep(0.02)
-            for talker in talkers.values():
-                if talker.failure is not None:
-                    raise talker.failure
             talked = time.monotonic() - began
             _settle(journey, killer, talkers)
         finally:

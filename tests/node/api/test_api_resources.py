@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from node.api.access import Access, read_access
 from node.api.client import Client, NotRunningError
 from node.api.errors import ApiError
 from node.api.server import serve_api
@@ -210,3 +211,18 @@ async def test_without_a_node_the_client_says_how_to_start_one(tmp_path: Path) -
         pass
     with pytest.raises(NotRunningError, match="kassiber up"):
         await ask("GET", "/v1/status")
+
+
+async def test_a_token_that_a_killed_node_left_is_not_shown_to_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next node begins to listen between the client's look at the access file and its connection."""
+    async with running(tmp_path) as (_, ask):
+        stale = iter([Access("of the dead", None)])
+        monkeypatch.setattr("node.api.client.read_access", lambda path: next(stale, None) or read_access(path))
+        await ask("GET", "/v1/status")
+        assert next(stale, None) is None
+        monkeypatch.setattr("node.api.client.read_access", lambda _: next(starting, None))
+        starting = iter([Access("of the dead", None)])
+        with pytest.raises(NotRunningError, match="only starting"):
+            await ask("GET", "/v1/status")
