@@ -195,7 +195,7 @@ def talk_through_crashes(place: Path, plan: Plan) -> str:
         try:
             for talker in talkers.values():
                 talker.start()
-            while not (killer.is_done and all([talker.is_done for talker in talkers.values()])):
+            while not all((killer.is_done, *(talker.is_done for talker in talkers.values()))):
                 killer.go_on()
                 time.sleep(0.02)
             talked = time.monotonic() - began

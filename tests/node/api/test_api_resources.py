@@ -222,7 +222,7 @@ async def test_a_token_that_a_killed_node_left_is_not_shown_to_the_next_one(
         monkeypatch.setattr("node.api.client.read_access", lambda path: next(stale, None) or read_access(path))
         await ask("GET", "/v1/status")
         assert next(stale, None) is None
-        monkeypatch.setattr("node.api.client.read_access", lambda _: next(starting, None))
         starting = iter([Access("of the dead", None)])
+        monkeypatch.setattr("node.api.client.read_access", lambda _: next(starting, None))
         with pytest.raises(NotRunningError, match="only starting"):
             await ask("GET", "/v1/status")
