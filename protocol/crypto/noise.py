@@ -11,17 +11,11 @@ are handed in; each object makes or reads each message once.
 """
 
 import hmac
-import struct
 from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from nacl import bindings as sodium
-from nacl.exceptions import CryptoError
 
 from protocol.crypto.suite import Suite, sha256
 from protocol.errors import Code, PeerError
-from protocol.keys import DhPrivate, DhPublic, HandshakeHash, KemCiphertext, KemPublic, KemSeed, RelayKey, SigningKey
+from protocol.keys import DhPrivate, DhPublic, HandshakeHash, KemCiphertext, KemPublic, KemSeed
 
 HYBRID_NAME: Final = b"Noise_NKhfs_25519+MLKEM768_ChaChaPoly_SHA256"
 PLAIN_NAME: Final = b"Noise_NK_25519_ChaChaPoly_SHA256"
@@ -31,7 +25,6 @@ _DH_BYTES = 32
 _TAG_BYTES = 16
 _KEM_PUBLIC_BYTES = 1_184
 _KEM_CIPHERTEXT_BYTES = 1_088
-_nonce = struct.Struct("<4xQ").pack
 
 FIRST_OVERHEAD: Final = _DH_BYTES + _KEM_PUBLIC_BYTES + _TAG_BYTES + _TAG_BYTES
 """Bytes of the hybrid message 1 beside its payload: 1,248."""
@@ -39,43 +32,27 @@ SECOND_OVERHEAD: Final = _DH_BYTES + _KEM_CIPHERTEXT_BYTES + _TAG_BYTES + _TAG_B
 """Bytes of the hybrid message 2 beside its payload: 1,152."""
 
 
-def relay_dh_public(key: RelayKey) -> DhPublic:
-    """The X25519 form of a relay's Ed25519 key, its Noise static key. Raises PeerError BAD_KEY (not on the curve)."""
-    try:
-        return DhPublic(sodium.crypto_sign_ed25519_pk_to_curve25519(key))
-    except CryptoError:
-        raise PeerError(Code.BAD_KEY, "a relay key that is no Ed25519 key") from None
-
-
-def relay_dh_private(key: SigningKey) -> DhPrivate:
-    """The private half of `relay_dh_public`."""
-    return DhPrivate(sodium.crypto_sign_ed25519_sk_to_curve25519(key))
-
-
 class CipherState:
-    """One direction: ChaCha20-Poly1305, 32-byte key; nonce: 4 zero bytes ‖ counter u64 LE (Noise §5.1, §12.3).
+    """One direction: a 32-byte key and a counter (Noise §5.1)."""
 
-    OpenSSL's context is made for each message: 1 µs more, and an idle connection keeps 32 bytes instead of 2.4 KiB.
-    """
+    __slots__ = ("_counter", "_key", "_suite")
 
-    __slots__ = ("_counter", "_key")
-
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, suite: Suite, key: bytes) -> None:
+        self._suite = suite
         self._key = key
         self._counter = 0
 
     def encrypt(self, plaintext: bytes, associated: bytes | None = None) -> bytes:
         """16 bytes longer than `plaintext`. 2⁶⁴ messages are out of reach of any session."""
-        sealed = ChaCha20Poly1305(self._key).encrypt(_nonce(self._counter), plaintext, associated)
+        sealed = self._suite.seal_frame(self._key, self._counter, plaintext, associated)
         self._counter += 1
         return sealed
 
     def decrypt(self, sealed: bytes, associated: bytes | None = None) -> bytes:
         """Raises PeerError NOISE for anything but the peer's next message; the counter then stands still."""
-        try:
-            plaintext = ChaCha20Poly1305(self._key).decrypt(_nonce(self._counter), sealed, associated)
-        except InvalidTag:
-            raise PeerError(Code.NOISE, "a message that does not authenticate") from None
+        plaintext = self._suite.open_frame(self._key, self._counter, sealed, associated)
+        if plaintext is None:
+            raise PeerError(Code.NOISE, "a message that does not authenticate")
         self._counter += 1
         return plaintext
 
@@ -83,7 +60,8 @@ class CipherState:
 class _Symmetric:
     """Noise SymmetricState (§5.2): chaining key, handshake hash, and the cipher once there is a key."""
 
-    def __init__(self, name: bytes, prologue: bytes, remote_static: DhPublic) -> None:
+    def __init__(self, suite: Suite, name: bytes, prologue: bytes, remote_static: DhPublic) -> None:
+        self._suite = suite
         self.hash = name.ljust(32, b"\0") if len(name) <= 32 else sha256(name)
         self._chaining_key = self.hash
         self._cipher: CipherState | None = None
@@ -95,7 +73,7 @@ class _Symmetric:
 
     def mix_key(self, secret: bytes) -> None:
         self._chaining_key, key = _hkdf(self._chaining_key, secret)
-        self._cipher = CipherState(key)
+        self._cipher = CipherState(self._suite, key)
 
     def encrypt_and_hash(self, plaintext: bytes) -> bytes:
         assert self._cipher is not None, "both patterns have a key before the first ciphertext"
@@ -112,7 +90,7 @@ class _Symmetric:
     def split(self) -> tuple[CipherState, CipherState]:
         """Initiator's sending cipher, responder's sending cipher (§5.2)."""
         first, second = _hkdf(self._chaining_key, b"")
-        return CipherState(first), CipherState(second)
+        return CipherState(self._suite, first), CipherState(self._suite, second)
 
 
 def _hkdf(chaining_key: bytes, secret: bytes) -> tuple[bytes, bytes]:
@@ -158,7 +136,7 @@ class Initiator:
         self._ephemeral = ephemeral
         self._kem_seed = kem_seed
         self._hybrid = hybrid
-        self._symmetric = _Symmetric(HYBRID_NAME if hybrid else PLAIN_NAME, prologue, remote_static)
+        self._symmetric = _Symmetric(suite, HYBRID_NAME if hybrid else PLAIN_NAME, prologue, remote_static)
 
     def write(self, payload: bytes) -> bytes:
         """Message 1: `FIRST_OVERHEAD` bytes longer than `payload` (hybrid)."""
@@ -205,7 +183,8 @@ class Responder:
         self._hybrid = hybrid
         self._remote = b""
         self._remote_kem = KemPublic(b"")
-        self._symmetric = _Symmetric(HYBRID_NAME if hybrid else PLAIN_NAME, prologue, suite.dh_public(static))
+        name = HYBRID_NAME if hybrid else PLAIN_NAME
+        self._symmetric = _Symmetric(suite, name, prologue, suite.dh_public(static))
 
     def read(self, message: bytes) -> bytes:
         """Payload of message 1: unauthenticated and replayable. Raises PeerError NOISE; the object is then spent."""

@@ -2,19 +2,23 @@
 
 import hashlib
 import hmac
+import struct
 from functools import lru_cache
 from typing import Protocol
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
 
 from protocol.errors import Code, PeerError
-from protocol.keys import DhPrivate, DhPublic, KemCiphertext, KemPublic, KemSeed, Signature, SigningKey
+from protocol.keys import DhPrivate, DhPublic, KemCiphertext, KemPublic, KemSeed, RelayKey, Signature, SigningKey
 
 _SHA256 = SHA256()
+_frame_nonce = struct.Struct("<4xQ").pack
 
 
 class Suite(Protocol):
@@ -33,10 +37,15 @@ class Suite(Protocol):
     def signing_key(self, seed: bytes) -> SigningKey: ...
     def sign(self, key: SigningKey, message: bytes) -> Signature: ...
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool: ...
+    def seal_frame(self, key: bytes, counter: int, plaintext: bytes, associated: bytes | None) -> bytes: ...
+    def open_frame(self, key: bytes, counter: int, sealed: bytes, associated: bytes | None) -> bytes | None: ...
+    def relay_dh_public(self, key: RelayKey) -> DhPublic: ...
+    def relay_dh_private(self, key: SigningKey) -> DhPrivate: ...
 
 
 class RealSuite:
-    """X25519, Ed25519, XChaCha20-Poly1305 (libsodium); ML-KEM-768, HKDF-SHA256 (OpenSSL); HMAC-SHA256 (hmac).
+    """X25519, Ed25519, XChaCha20-Poly1305 (libsodium); ML-KEM-768, HKDF-SHA256 (OpenSSL); HMAC-SHA256 (hmac); for
+    frames ChaCha20-Poly1305 (OpenSSL).
 
     PyNaCl's bindings of X25519 and Ed25519 look at no length and would read past the end of a short key, so lengths are
     checked here: a peer's refused, our own asserted.
@@ -121,6 +130,31 @@ class RealSuite:
         except CryptoError:
             return False
         return True
+
+    def seal_frame(self, key: bytes, counter: int, plaintext: bytes, associated: bytes | None) -> bytes:
+        """ChaCha20-Poly1305, 32-byte key, nonce 4 zero bytes ‖ counter u64 LE (Noise §12.3); tag of 16 bytes behind.
+
+        OpenSSL's context is made for each message: 1 µs more, and an idle connection keeps 32 bytes instead of 2.4 KiB.
+        """
+        return ChaCha20Poly1305(key).encrypt(_frame_nonce(counter), plaintext, associated)
+
+    def open_frame(self, key: bytes, counter: int, sealed: bytes, associated: bytes | None) -> bytes | None:
+        """The plaintext, or None where key, counter, associated data or ciphertext is another."""
+        try:
+            return ChaCha20Poly1305(key).decrypt(_frame_nonce(counter), sealed, associated)
+        except InvalidTag:
+            return None
+
+    def relay_dh_public(self, key: RelayKey) -> DhPublic:
+        """The X25519 form of a relay's Ed25519 key, its Noise static key. Raises PeerError BAD_KEY (no point)."""
+        try:
+            return DhPublic(sodium.crypto_sign_ed25519_pk_to_curve25519(key))
+        except CryptoError:
+            raise PeerError(Code.BAD_KEY, "a relay key that is no Ed25519 key") from None
+
+    def relay_dh_private(self, key: SigningKey) -> DhPrivate:
+        """The private half of `relay_dh_public`."""
+        return DhPrivate(sodium.crypto_sign_ed25519_sk_to_curve25519(key))
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """The end that dialled: it pins the other's key and verifies custody before handing it up (Spec 7 §2, Spec 8 §4)."""
 
-from protocol.crypto.noise import Initiator, relay_dh_public
+from protocol.crypto.noise import Initiator
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
@@ -30,7 +30,7 @@ class InitiatorLink(Link[bytes]):
         self._relay = relay
         self._deposits: dict[Request, Digest] = {}
         ephemeral = DhPrivate(entropy.secret(32))
-        self._handshake = Initiator(suite, relay_dh_public(relay), ephemeral, KemSeed(entropy.secret(64)))
+        self._handshake = Initiator(suite, suite.relay_dh_public(relay), ephemeral, KemSeed(entropy.secret(64)))
         self._handshake_message = self._handshake.write(offers.offer())
 
     def _shake_hands(self, message: bytes) -> None:

@@ -1,6 +1,6 @@
 """The end that was dialled: it holds the pinned key, and signs custody for what it packs (Spec 7 §2, Spec 8 §4)."""
 
-from protocol.crypto.noise import Responder, relay_dh_private
+from protocol.crypto.noise import Responder
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
@@ -43,7 +43,7 @@ class ResponderLink(Link[bytes | Accepted]):
         self._retention_days = retention_days
 
     def _shake_hands(self, message: bytes) -> None:
-        handshake = Responder(self._suite, relay_dh_private(self._key), DhPrivate(self._entropy.secret(32)))
+        handshake = Responder(self._suite, self._suite.relay_dh_private(self._key), DhPrivate(self._entropy.secret(32)))
         choice = offers.choose(handshake.read(message))
         self._handshake_message, self._session = handshake.write(choice)
 

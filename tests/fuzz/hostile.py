@@ -6,7 +6,7 @@ the victim.
 
 from random import Random
 
-from protocol.crypto.noise import Initiator, Responder, relay_dh_private, relay_dh_public
+from protocol.crypto.noise import Initiator, Responder
 from protocol.crypto.suite import RealSuite
 from protocol.envelope.envelope import seal_envelope
 from protocol.keys import ClaimSeed, DhPrivate, InvitationSecret, KemPublic, KemSeed, RelayKey, Request, SendId
@@ -124,7 +124,7 @@ class HostileNode:
     """Speaks Noise with a relay's link, and puts any bytes into frames."""
 
     def __init__(self) -> None:
-        shaking = Initiator(SUITE, relay_dh_public(RELAY), DhPrivate(DICE.secret(32)), KemSeed(DICE.secret(64)))
+        shaking = Initiator(SUITE, SUITE.relay_dh_public(RELAY), DhPrivate(DICE.secret(32)), KemSeed(DICE.secret(64)))
         self._victim = ResponderLink(SUITE, DICE, Timing(), RELAY_KEY, 0.0)
         self._victim.receive(shaking.write(offers.offer()), 0.0)
         answer = self._victim.transmit(0.0)
@@ -141,7 +141,7 @@ class HostileRelay:
 
     def __init__(self) -> None:
         self._victim = InitiatorLink(SUITE, DICE, Timing(), RELAY, 0.0)
-        shaking = Responder(SUITE, relay_dh_private(RELAY_KEY), DhPrivate(DICE.secret(32)))
+        shaking = Responder(SUITE, SUITE.relay_dh_private(RELAY_KEY), DhPrivate(DICE.secret(32)))
         first = self._victim.transmit(0.0)
         assert first is not None
         answer, self._session = shaking.write(offers.choose(shaking.read(first)))

@@ -278,7 +278,7 @@ async def test_an_offer_of_other_versions_only_is_answered_with_its_code() -> No
     async with with_a_witness() as served, upgraded(served) as client:
         encoded = encode([2, 3])
         payload = (len(encoded).to_bytes(2, "big") + encoded).ljust(offers.OFFER_BYTES, b"\0")
-        static = noise.relay_dh_public(RELAY)
+        static = SUITE.relay_dh_public(RELAY)
         first = noise.Initiator(SUITE, static, DhPrivate(os.urandom(32)), KemSeed(os.urandom(64))).write(payload)
         await client.send(ws(2, first))
         assert await client.closing_code() == 4_000 + Code.VERSION

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.crypto.noise import FIRST_OVERHEAD, Initiator, Responder, relay_dh_private, relay_dh_public
+from protocol.crypto.noise import FIRST_OVERHEAD, Initiator, Responder
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import RealSuite
 from protocol.envelope.envelope import seal_envelope
@@ -309,7 +309,7 @@ def padded(versions: list[object], length: int) -> bytes:
 )
 def test_a_responder_refuses_offers_without_a_version_in_common(versions: list[object], code: Code) -> None:
     _, relay = unconnected()
-    initiator = Initiator(SUITE, relay_dh_public(RELAY), DhPrivate(b"\x11" * 32), KemSeed(b"\x12" * 64))
+    initiator = Initiator(SUITE, SUITE.relay_dh_public(RELAY), DhPrivate(b"\x11" * 32), KemSeed(b"\x12" * 64))
     assert refusal(relay, initiator.write(padded(versions, offers.OFFER_BYTES))) is code
     assert not relay.established
     assert relay.transmit(0.0) is None
@@ -324,7 +324,7 @@ def test_an_initiator_refuses_a_version_that_it_did_not_offer(versions: list[obj
     node, _ = unconnected()
     first = node.transmit(0.0)
     assert first is not None
-    relay = Responder(SUITE, relay_dh_private(KEY), DhPrivate(b"\x11" * 32))
+    relay = Responder(SUITE, SUITE.relay_dh_private(KEY), DhPrivate(b"\x11" * 32))
     relay.read(first)
     second, _ = relay.write(padded(versions, offers.CHOICE_BYTES))
     assert refusal(node, second) is Code.VERSION
