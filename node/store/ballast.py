@@ -8,11 +8,24 @@ database is written, so that what was freed serves deletions alone.
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 BALLAST_BYTES = 8 * 2**20
 """Twice the log between two checkpoints."""
 ROOM_BEFORE_MAKING_BYTES = 4 * BALLAST_BYTES
 _ZEROS = bytes(2**20)
+
+
+class Room(Protocol):
+    """What a store asks of its ballast, be it of a file or of a simulated disk."""
+
+    present: bool
+
+    def restore(self) -> None:
+        """Make it where it is missing and there is ample room."""
+
+    def release(self) -> None:
+        """Give it up."""
 
 
 class Ballast:

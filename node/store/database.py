@@ -62,6 +62,14 @@ def open_database(path: Path, schema: Schema, key: bytes | None = None) -> sqlit
     return connection
 
 
+def open_in_memory(schema: Schema) -> sqlite3.Connection:
+    """A plain database that lives as long as its connection: the same statements, for simulations."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+    _settle_in(connection, schema)
+    migrate(connection, schema.application_id, schema.steps)
+    return connection
+
+
 def open_reader(path: Path, schema: Schema, key: bytes | None = None) -> sqlite3.Connection:
     """A connection that can only read, to a file that `open_database` has brought up to date. Raises as it does.
 

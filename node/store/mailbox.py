@@ -5,6 +5,7 @@ Deleted pages are overwritten (`secure_delete`), and the write-ahead log is cut 
 
 import sqlite3
 from pathlib import Path
+from typing import Self
 
 from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
 from node.store.table import SqlTable
@@ -229,9 +230,19 @@ class MailboxStore:
     """Owned by one thread. Raises as `node.store.database.open_database` does."""
 
     def __init__(self, path: Path, key: bytes | None) -> None:
-        self.connection = open_database(path, SCHEMA, key)
-        self._writing = MailboxTransaction(self.connection)
-        self._reading = MailboxTransaction(self.connection, writes=False)
+        self._serve(open_database(path, SCHEMA, key))
+
+    @classmethod
+    def over(cls, connection: sqlite3.Connection) -> Self:
+        """On a connection that is open and has the schema."""
+        store = cls.__new__(cls)
+        store._serve(connection)
+        return store
+
+    def _serve(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._writing = MailboxTransaction(connection)
+        self._reading = MailboxTransaction(connection, writes=False)
 
     def transaction(self) -> MailboxTransaction:
         """For a step that may write."""

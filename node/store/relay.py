@@ -11,11 +11,11 @@ make them stale; a savepoint that is undone takes them back with it.
 import sqlite3
 from collections.abc import Sequence as Rows
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from msgspec.structs import replace
 
-from node.store.ballast import Ballast
+from node.store.ballast import Ballast, Room
 from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
 from node.store.transaction import SqlTransaction
 from protocol.errors import DiskFullError
@@ -92,10 +92,20 @@ class RelayStore:
     """
 
     def __init__(self, path: Path, key: bytes | None = None) -> None:
-        self._connection = open_database(path, SCHEMA, key)
-        self._ballast = Ballast(path)
-        self._writer = SqlRelayTransaction(self._connection, self._ballast, writes=True)
-        self._reader = SqlRelayTransaction(self._connection, self._ballast, writes=False)
+        self._serve(open_database(path, SCHEMA, key), Ballast(path))
+
+    @classmethod
+    def over(cls, connection: sqlite3.Connection, ballast: Room) -> Self:
+        """On a connection that is open and has the schema."""
+        store = cls.__new__(cls)
+        store._serve(connection, ballast)
+        return store
+
+    def _serve(self, connection: sqlite3.Connection, ballast: Room) -> None:
+        self.connection = connection
+        self._ballast = ballast
+        self._writer = SqlRelayTransaction(connection, ballast, writes=True)
+        self._reader = SqlRelayTransaction(connection, ballast, writes=False)
 
     def transaction(self) -> "SqlRelayTransaction":
         """For a step that may write."""
@@ -108,21 +118,21 @@ class RelayStore:
 
     def service_offset(self) -> float:
         """Service seconds when last saved. Raises StoreError."""
-        return service_offset(self._connection)
+        return service_offset(self.connection)
 
     def save_service(self, service: float) -> None:
         """Durable at once; outside of a transaction. Raises StoreError."""
-        save_service(self._connection, service)
+        save_service(self.connection, service)
 
     def close(self) -> None:
         """The write-ahead log is folded into the file."""
-        self._connection.close()
+        self.connection.close()
 
 
 class SqlRelayTransaction(SqlTransaction):
     """`protocol.store.RelayTransaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, ballast: Ballast, writes: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, ballast: Room, writes: bool) -> None:
         super().__init__(connection, writes)
         self._ballast = ballast
         self.known: dict[QueueNumber, Queue] = {}

@@ -259,8 +259,8 @@ def full(reopen: Reopen) -> tuple[Bench, RelayStore]:
 
 
 def stop_growing(store: RelayStore) -> None:
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def test_a_full_disk_is_told_and_everything_stored_is_there_afterwards(full: tuple[Bench, RelayStore]) -> None:
@@ -279,7 +279,7 @@ def test_a_full_disk_is_told_and_everything_stored_is_there_afterwards(full: tup
     assert bench.next_wake() == bench.service, "what was acknowledged is still to be erased"
     bench.step(TimePassed())
     assert len(envelopes(bench.take(reader))) == 5
-    store._connection.execute("PRAGMA max_page_count = 100000")
+    store.connection.execute("PRAGMA max_page_count = 100000")
     assert all(isinstance(one, Accepted) for one in bench.send(sender, *(alice.deposit(n) for n in range(50, 60))))
     bench.close(reader)
     rest = bench.drain(bench.recipient(alice))
@@ -297,7 +297,7 @@ def test_a_subscription_in_a_batch_that_fails_evicts_nobody(full: tuple[Bench, R
         Received(sender, tuple(alice.deposit(number) for number in range(100, 200))),
     )
     assert bench.take(other) == [Refused(Request(3), Code.UNAVAILABLE), Refused(Request(5), Code.UNAVAILABLE)]
-    store._connection.execute("PRAGMA max_page_count = 100000")
+    store.connection.execute("PRAGMA max_page_count = 100000")
     fill(bench, alice, 1, first=200)
     assert envelopes(bench.take(reader)) == [alice.envelope(200)]
     assert bench.take(other) == []
@@ -316,7 +316,7 @@ def test_sessions_that_come_and_go_in_a_batch_that_fails_have_come_and_gone(full
         Closed(gone),
         Opened(new, None, bench.h(new)),
     )
-    store._connection.execute("PRAGMA max_page_count = 100000")
+    store.connection.execute("PRAGMA max_page_count = 100000")
     bench.take(gone)
     bench.send(sender, alice.deposit(300))
     assert bench.take(gone) == []

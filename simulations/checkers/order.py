@@ -1,0 +1,39 @@
+"""Both ends show one conversation in one order, and nothing before what its author had seen (Spec 6 §6)."""
+
+from protocol.mailbox import Message
+from simulations.checkers import Violation
+from simulations.checkers.conversations import Side, conversations
+from simulations.world import World
+
+
+def check_order(world: World) -> None:
+    """After everything has healed. Raises Violation."""
+    for inviter, joiner in conversations(world):
+        for side in (inviter, joiner):
+            _check_causes(side)
+        first, second = _sorted(inviter, inviters=True), _sorted(joiner, inviters=False)
+        if first != second:
+            at = next(place for place, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+            raise Violation("order", f"{inviter.name} and {joiner.name} differ at message {at} of {len(first)}")
+
+
+def _check_causes(side: Side) -> None:
+    places: dict[bytes, int | None] = {message.message_id: message.change for message in side.messages}
+    for message in side.messages:
+        for parent in _parents(message):
+            place = places.get(parent)
+            late = place is None or (message.change is not None and place > message.change)
+            if late and message.change is not None and not message.missing_parent:
+                raise Violation("order", f"{side.name} was shown {message.text[:40]!r} before what it answers")
+
+
+def _parents(message: Message) -> list[bytes]:
+    return [message.parents[at : at + 16] for at in range(0, len(message.parents), 16)]
+
+
+def _sorted(side: Side, *, inviters: bool) -> list[bytes]:
+    def place(message: Message) -> tuple[int, bool, bytes]:
+        by_inviter = message.mine is inviters
+        return message.height, not by_inviter, message.message_id
+
+    return [message.message_id for message in sorted(side.messages, key=place)]

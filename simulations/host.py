@@ -1,0 +1,350 @@
+"""A process in a virtual world: the real machine on the real store, stepped by the node's own stepper.
+
+It boots, steps, performs effects, and dies as a process does: what is committed stays, everything else is gone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from node.core import Stepper
+from node.store.mailbox import MailboxStore
+from node.store.relay import RelayStore
+from protocol.crypto.suite import Suite
+from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
+from protocol.entropy import Entropy
+from protocol.events import Closed, Event, Requested, Unreachable
+from protocol.keys import Connection, RelayKey
+from protocol.link.initiator import InitiatorLink
+from protocol.link.link import Link
+from protocol.link.responder import ResponderLink
+from protocol.machines.contract import Core
+from protocol.machines.personal import Personal
+from protocol.machines.relay import Relay
+from protocol.operations import Operation
+from protocol.timing import Timing
+from protocol.wire.commands import Command
+from simulations.engine import Engine
+from simulations.network import End, Kind, Network
+from simulations.storage import Crash, CrashPoint, Disk
+
+START = 1_800_000_000.0
+"""Unix seconds at which virtual time begins."""
+STEP_SECONDS = 0.001
+"""From the first event to the commit: what arrives within it shares the commit."""
+NOT_THE_MACHINES = 2**31
+"""Requests from here on were made beside a node's machine; it is not shown what is answered to them."""
+
+
+class Host:
+    """What relays and people's nodes have in common."""
+
+    disk: Disk[Any]
+
+    def __init__(self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing) -> None:
+        self.engine = engine
+        self.network = network
+        self.index = index
+        self.name = name
+        self.suite = suite
+        self.timing = timing
+        self.up = False
+        self.ends: dict[Connection, End] = {}
+        self.wall_offset = 0.0
+        """Seconds by which the system's clock is wrong."""
+        self.rate = 1.0
+        """Seconds of the steady clock a virtual second."""
+        self.crashes: Counter[CrashPoint] = Counter()
+        self.on_crash: Callable[[Host], None] = lambda host: None
+        self._stepper: Stepper | None = None
+        self._step_at = False
+        self._timer = 0.0
+        self._connections = count(1)
+
+    # Life and death
+
+    def boot(self) -> None:
+        """Start on what the store holds."""
+        assert not self.up
+        self.up = True
+        engine, began, rate = self.engine, self.engine.time, self.rate
+        core: Core[Any] = Core(self.machine(), self.disk.store)
+        self._stepper = Stepper(core, lambda: (engine.time - began) * rate, self.wall)
+        self._wake()
+
+    def die(self, *, power: bool = False) -> None:
+        """As by kill -9; by a power cut (`power`), where nobody tells the peers."""
+        if not self.up:
+            return
+        self.up = False
+        self._stepper = None
+        self.disk.crash_point = None
+        for end in list(self.ends.values()):
+            end.end(None, silently=power)
+        self.ends.clear()
+        self.forget()
+
+    def crash_at(self, point: CrashPoint) -> None:
+        """Die in the next step that has something to do."""
+        self.disk.crash_point = point
+
+    def machine(self) -> Any:
+        """A fresh one for each life."""
+        raise AssertionError("a subclass says what it runs")
+
+    def forget(self) -> None:
+        """What was volatile beside the machine."""
+
+    def save_clock(self) -> None:
+        """As at a stop that was asked for."""
+        if self._stepper is not None:
+            self._stepper.save_clock()
+
+    def wall(self) -> float:
+        """Unix seconds as this host believes them."""
+        return START + self.engine.time + self.wall_offset
+
+    # Steps
+
+    def put(self, event: Event) -> None:
+        """For the next step."""
+        if self._stepper is not None:
+            self._stepper.inbox.put(event)
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._step_at:
+            self._step_at = True
+            stepper = self._stepper
+            self.engine.after(STEP_SECONDS, lambda: self._step(stepper))
+
+    def _step(self, stepper: Stepper | None) -> None:
+        self._step_at = False
+        if stepper is None or stepper is not self._stepper:
+            if self._stepper is not None:
+                self._wake()
+            return
+        try:
+            effects, handled = stepper.step()
+            if (effects or handled) and self.disk.crash_point is CrashPoint.BEFORE_EFFECTS:
+                raise Crash
+        except Crash:
+            point = self.disk.crash_point
+            assert point is not None
+            self.crashes[point] += 1
+            self.die()
+            self.on_crash(self)
+            return
+        self.perform(effects, handled)
+        self.stepped()
+        self._set_timer(stepper)
+
+    def _set_timer(self, stepper: Stepper) -> None:
+        if stepper is not self._stepper:
+            return
+        seconds = stepper.wait_seconds() / self.rate
+        if seconds <= 0.0:
+            self._wake()
+            return
+        due = self.engine.time + seconds
+        if due < self._timer or self._timer <= self.engine.time:
+            self._timer = due
+            self.engine.at(due, lambda: self._ring(stepper, due))
+
+    def _ring(self, stepper: Stepper, due: float) -> None:
+        if stepper is self._stepper and due == self._timer:
+            self._timer = 0.0
+            self._wake()
+
+    def stepped(self) -> None:
+        """After a step's effects."""
+
+    # Effects (as `node.runtime.Running` performs them)
+
+    def perform(self, effects: Sequence[Effect], handled: dict[Connection, int]) -> None:
+        touched: dict[Connection, End] = {}
+        for effect in effects:
+            if type(effect) is Send:
+                end = self.ends.get(effect.connection)
+                if end is not None:
+                    for command in self.say(end, effect.command):
+                        end.link.queue(command)
+                    touched[effect.connection] = end
+            else:
+                self.perform_other(effect)
+        for end in touched.values():
+            if not end.closed:
+                end.flush()
+        for number, frames in handled.items():
+            end = self.ends.get(number)
+            if end is not None:
+                end.handled(frames)
+
+    def perform_other(self, effect: Effect) -> None:
+        match effect:
+            case Disconnect():
+                end = self.ends.get(effect.connection)
+                if end is not None:
+                    end.end(effect.code)
+            case Wake():
+                pass
+            case _:
+                raise AssertionError(f"nobody performs {effect}")
+
+    # Connections
+
+    def next_connection(self) -> Connection:
+        return Connection(next(self._connections))
+
+    def answer(self, now: float) -> Link[Any]:
+        """The link of whoever is dialled."""
+        raise AssertionError("only relays listen")
+
+    def ended(self, end: End, code: object) -> None:
+        """One of this host's ends is closed."""
+        self.ends.pop(end.number, None)
+        if end.opened:
+            self.put(Closed(end.number))
+
+    def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
+        """What this host makes of what its links received, before its machine sees it."""
+        return commands
+
+    def say(self, end: End, command: Command) -> Iterable[Command]:
+        """What this host sends in place of a command of its machine."""
+        return (command,)
+
+
+class RelayHost(Host):
+    """A relay."""
+
+    def __init__(
+        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
+        entropy: Entropy, disk: Disk[RelayStore], quota: int,
+    ) -> None:  # fmt: skip
+        super().__init__(engine, network, index, name, suite, timing)
+        self.disk = disk
+        self.quota = quota
+        """Envelopes a queue."""
+        self.signing = suite.signing_key(name.encode().ljust(32, b"."))
+        self.key = RelayKey(self.signing[32:])
+        self.host = f"ws://{name}:1"
+        self._entropy = entropy
+
+    def machine(self) -> Relay:
+        return Relay(self.suite, self.timing, self.key, self.quota)
+
+    def answer(self, now: float) -> Link[Any]:
+        return ResponderLink(self.suite, self._entropy, self.timing, self.signing, now)
+
+
+class PersonHost(Host):
+    """A person's node, and what its local API's clients are told."""
+
+    def __init__(
+        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
+        entropy: Entropy, disk: Disk[MailboxStore], relays: Callable[[RelayKey], RelayHost | None],
+    ) -> None:  # fmt: skip
+        super().__init__(engine, network, index, name, suite, timing)
+        self.disk = disk
+        self.entropy = entropy
+        self.announced: Callable[[PersonHost], None] = lambda person: None
+        """Called after a step that made changes, once their effects are performed."""
+        self._relays = relays
+        self._dials: dict[RelayKey, End | None] = {}
+        self._answers: dict[int, Callable[[Any], None]] = {}
+        self._requests = count(1)
+        self._beside = count(NOT_THE_MACHINES)
+        self._changed = False
+
+    def machine(self) -> Personal:
+        return Personal(self.suite, self.entropy, self.timing)
+
+    def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
+        """An API client's wish; `answered` is not called if the node dies first."""
+        request = next(self._requests)
+        self._answers[request] = answered
+        self.put(Requested(request, operation))
+
+    def request_beside(self) -> int:
+        """A number for a command that is not the machine's."""
+        return next(self._beside)
+
+    def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
+        if any(getattr(command, "request", 0) >= NOT_THE_MACHINES for command in commands):
+            return [command for command in commands if getattr(command, "request", 0) < NOT_THE_MACHINES]
+        return commands
+
+    def forget(self) -> None:
+        self._dials.clear()
+        self._answers.clear()
+
+    def stepped(self) -> None:
+        if self._changed:
+            self._changed = False
+            self.announced(self)
+
+    def perform_other(self, effect: Effect) -> None:
+        match effect:
+            case Answer():
+                self._answers.pop(effect.request)(effect.result)
+            case Announce():
+                self._changed = True
+            case Dial():
+                self._hang_up(effect.relay)
+                self._dial(effect)
+            case HangUp():
+                self._hang_up(effect.relay)
+            case _:
+                super().perform_other(effect)
+
+    def _dial(self, dial: Dial) -> None:
+        """The first packet takes as long as a frame; nobody there is told as soon as it can be."""
+        relay = self._relays(dial.relay)
+        stepper = self._stepper
+        if relay is None:
+            self.put(Unreachable(dial.relay, "no such host"))
+            return
+        there, back = self.network.path(self.index, relay.index), self.network.path(relay.index, self.index)
+        deadline = self.engine.time + dial.timeout_seconds
+
+        def connect() -> None:
+            if stepper is not self._stepper:
+                return
+            if there.cut or back.cut:
+                self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, None))
+                return
+            link = InitiatorLink(self.suite, self.entropy, self.timing, dial.relay, self.engine.time)
+            end = self.network.dial(self, relay, dial.relay, link)
+            if end is None:
+                self.engine.note(self.index, relay.index, 0, Kind.REFUSED)
+                self.put(Unreachable(dial.relay, "connection refused"))
+                return
+            self.ends[end.number] = end
+            self._dials[dial.relay] = end
+            end.flush()
+            self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, end))
+
+        self.engine.after(there.delay(self.engine.time) + back.delay(self.engine.time), connect)
+
+    def _no_answer(self, stepper: Stepper | None, relay: RelayKey, end: End | None) -> None:
+        if stepper is not self._stepper:
+            return
+        if end is None:
+            self.put(Unreachable(relay, "it did not answer in time"))
+        elif not end.opened and not end.closed:
+            end.end(None)
+
+    def _hang_up(self, relay: RelayKey) -> None:
+        end = self._dials.pop(relay, None)
+        if end is not None:
+            end.end(None)
+
+    def ended(self, end: End, code: object) -> None:
+        super().ended(end, code)
+        assert end.relay is not None
+        if self._dials.get(end.relay) is end:
+            del self._dials[end.relay]
+            if not end.opened:
+                self.put(Unreachable(end.relay, "the connection was closed"))

@@ -1,0 +1,236 @@
+"""What happens in a world besides what its hosts do by themselves: people's wishes and faults, each at its time.
+
+A script is all of a run's chance but latencies: it is drawn from a seed before the run, kept as a file a person can read,
+and shrunk line by line.
+"""
+
+import random
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct, field, json
+
+
+class FaultKind(StrEnum):
+    """What can go wrong. `target` and `other` are host numbers: people from 0, then relays."""
+
+    # The network, between a person (`target`) and a relay (`other`)
+    SLOW = "slow"
+    """Both ways: latency grows to `amount` seconds, for `seconds`."""
+    CLOG = "clog"
+    """From the relay: nothing gets through for `seconds`, then all at once."""
+    PARTITION = "partition"
+    """Both ways, for `seconds`."""
+    ONE_WAY_PARTITION = "one-way partition"
+    """From person to relay only, for `seconds`."""
+    LOST_FRAME = "lost frame"
+    DUPLICATED_FRAME = "duplicated frame"
+    CORRUPTED_FRAME = "corrupted frame"
+    REORDERED_FRAMES = "reordered frames"
+    RESET = "reset"
+    """The connection ends, and both ends hear of it."""
+    HALF_OPEN = "half-open"
+    """The connection is gone at the relay, and the person's node does not hear of it."""
+    # A process (`target`)
+    CRASH_BEFORE_COMMIT = "crash before commit"
+    CRASH_AFTER_COMMIT = "crash after commit"
+    CRASH_BEFORE_EFFECTS = "crash before effects"
+    POWER_CUT = "power cut"
+    """Nobody is told that the connections are gone."""
+    RESTART = "restart"
+    # Disk and clock of a host (`target`)
+    FULL_DISK = "full disk"
+    CLOCK_JUMP = "clock jump"
+    """The wall clock is wrong by `amount` seconds from now on."""
+    CLOCK_SKEW = "clock skew"
+    """The steady clock runs `amount` times as fast after the next start."""
+    # A relay (`target`)
+    WITHHOLD = "relay withholds"
+    """The next `amount` deliveries are thrown away as if acknowledged."""
+    REPLAY = "relay replays"
+    REORDER = "relay reorders"
+    LIE_STORED = "relay lies about storing"
+    """The next `amount` deposits are answered, and not stored."""
+    LATE = "relay answers late"
+    """By `amount` seconds, for `seconds`."""
+    REFUSE = "relay refuses"
+    """The next `amount` deposits, though it could store them."""
+    OLD_DISK = "relay restored from an old disk"
+    GONE = "relay gone for good"
+    QUEUE_FULL = "queue full"
+    """Its quota is `amount` envelopes a queue, for `seconds`."""
+    # A contact (`target`) who writes to another (`other`)
+    MALFORMED = "contact sends malformed content"
+    HUGE = "contact sends huge content"
+    REPLAYED = "contact replays"
+    FORGED = "contact forges"
+    # People's doings that are hard to survive
+    ROTATED = "queues rotated"
+    """A person (`target`) leaves one relay and comes back to it after `seconds`."""
+    CLAIMED_TWICE = "invitation claimed twice"
+    """Of a person (`target`), by `other` and by `amount` (a person's number)."""
+
+
+class Say(Struct, frozen=True, tag="say"):
+    """A text of so many bytes to a contact. `number` makes it unlike all others."""
+
+    at: float
+    number: int
+    sender: int
+    recipient: int
+    bytes: int
+
+
+class Fault(Struct, frozen=True, tag="fault"):
+    """See `FaultKind` for what the fields mean; 0 where they mean nothing."""
+
+    at: float
+    kind: FaultKind
+    target: int
+    other: int = 0
+    seconds: float = 0.0
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        rest = [f"other {self.other}"] * (self.other != 0)
+        rest += [f"for {self.seconds:.3f} s"] * (self.seconds != 0.0) + [f"amount {self.amount:g}"] * bool(self.amount)
+        return f"{self.at:8.3f} s  {self.kind.value}, host {self.target}" + "".join(f", {part}" for part in rest)
+
+
+Line: TypeAlias = Say | Fault
+
+
+class Script(Struct, frozen=True):
+    """A world's size and all that is done to it."""
+
+    seed: int
+    people: int
+    relays: int
+    contacts: tuple[tuple[int, int], ...]
+    """Pairs of people who know each other from the start."""
+    lines: tuple[Line, ...]
+    """In the order of time."""
+    seconds: float = 120.0
+    """Of the safety phase; then everything heals."""
+    real_crypto: bool = False
+    found: list[str] = field(default_factory=list)
+    """What this script brought to light, for whoever reads it."""
+
+    def encode(self) -> bytes:
+        """Readable JSON, one line of the script a line."""
+        return json.format(json.encode(self), indent=1) + b"\n"
+
+
+def decode(data: bytes) -> Script:
+    """Raises msgspec.ValidationError, which names the field."""
+    return json.decode(data, type=Script)
+
+
+class Shape(Struct, frozen=True):
+    """How worlds of fault seeds are drawn."""
+
+    people: int = 7
+    relays: int = 2
+    contacts: int = 9
+    messages: int = 54
+    least_faults: int = 10
+    most_faults: int = 18
+    seconds: float = 120.0
+
+
+def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None = None) -> Script:
+    """The script of a seed. `base` numbers the set of contacts (default: by the seed), so that worlds share them."""
+    chance = random.Random(f"script {seed}")
+    contacts = draw_contacts(seed % BASES if base is None else base, shape)
+    lines: list[Line] = [draw_text(chance, number, shape, contacts) for number in range(shape.messages)]
+    gone = False
+    for _ in range(chance.randint(shape.least_faults, shape.most_faults)):
+        fault = draw_fault(chance, shape, contacts)
+        if fault.kind is FaultKind.GONE:
+            if gone:
+                continue
+            gone = True
+        lines.append(fault)
+    lines.sort(key=lambda line: line.at)
+    return Script(seed, shape.people, shape.relays, contacts, tuple(lines), shape.seconds, real_crypto)
+
+
+def draw_text(chance: random.Random, number: int, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Say:
+    """A text between contacts: mostly short, now and then one of several envelopes."""
+    sender, recipient = chance.choice(contacts)[:: chance.choice((1, -1))]
+    sizes = (chance.randint(1, 120), chance.randint(121, 1_200), chance.randint(1_201, 6_000))
+    at = round(chance.uniform(0.5, shape.seconds - 10.0), 3)
+    return Say(at, number, sender, recipient, chance.choices(sizes, (20, 6, 1))[0])
+
+
+BASES = 8
+"""Worlds begin from one of so many sets of contacts."""
+
+
+def draw_contacts(base: int, shape: Shape) -> tuple[tuple[int, int], ...]:
+    """A ring of people, and some more pairs."""
+    chance = random.Random(f"contacts {base}")
+    pairs = {(one, (one + 1) % shape.people): None for one in range(shape.people if shape.people > 2 else 1)}
+    while len(pairs) < min(shape.contacts, shape.people * (shape.people - 1) // 2):
+        one, other = chance.sample(range(shape.people), 2)
+        if (one, other) not in pairs and (other, one) not in pairs:
+            pairs[one, other] = None
+    return tuple(pairs)
+
+
+_WEIGHTS = {
+    FaultKind.CRASH_BEFORE_COMMIT: 6,
+    FaultKind.CRASH_AFTER_COMMIT: 5,
+    FaultKind.CRASH_BEFORE_EFFECTS: 5,
+    FaultKind.GONE: 1,
+    FaultKind.CLAIMED_TWICE: 2,
+}
+_KINDS = tuple(FaultKind)
+_CUMULATIVE = tuple(_WEIGHTS.get(kind, 3) for kind in _KINDS)
+YEAR_SECONDS = 365 * 86_400.0
+
+
+def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Fault:
+    """One fault at any time of the safety phase."""
+    kind = chance.choices(_KINDS, _CUMULATIVE)[0]
+    at = round(chance.uniform(0.5, shape.seconds - 5.0), 3)
+    person, relay = chance.randrange(shape.people), shape.people + chance.randrange(shape.relays)
+    anybody = chance.choice((person, relay))
+    seconds = round(chance.uniform(1.0, 40.0), 3)
+    few = float(chance.randint(1, 4))
+    match kind:
+        case FaultKind.SLOW:
+            return Fault(at, kind, person, relay, seconds, round(chance.uniform(0.3, 6.0), 3))
+        case (
+            FaultKind.CLOG | FaultKind.PARTITION | FaultKind.ONE_WAY_PARTITION | FaultKind.LOST_FRAME
+            | FaultKind.DUPLICATED_FRAME | FaultKind.CORRUPTED_FRAME | FaultKind.REORDERED_FRAMES
+            | FaultKind.RESET | FaultKind.HALF_OPEN
+        ):  # fmt: skip
+            return Fault(at, kind, person, relay, seconds)
+        case (
+            FaultKind.CRASH_BEFORE_COMMIT | FaultKind.CRASH_AFTER_COMMIT | FaultKind.CRASH_BEFORE_EFFECTS
+            | FaultKind.POWER_CUT | FaultKind.RESTART | FaultKind.FULL_DISK
+        ):  # fmt: skip
+            return Fault(at, kind, anybody, 0, seconds)
+        case FaultKind.CLOCK_JUMP:
+            return Fault(at, kind, anybody, 0, 0.0, chance.choice((-YEAR_SECONDS, -3_600.0, 3_600.0, YEAR_SECONDS)))
+        case FaultKind.CLOCK_SKEW:
+            return Fault(at, kind, anybody, 0, seconds, round(chance.uniform(0.8, 1.25), 3))
+        case FaultKind.MALFORMED | FaultKind.HUGE | FaultKind.REPLAYED | FaultKind.FORGED:
+            pair = chance.choice(contacts)[:: chance.choice((1, -1))]
+            return Fault(at, kind, pair[0], pair[1], 0.0, few)
+        case FaultKind.ROTATED:
+            return Fault(at, kind, person, 0, seconds)
+        case FaultKind.CLAIMED_TWICE:
+            one, other, third = chance.sample(range(shape.people), 3)
+            return Fault(at, kind, one, other, 0.0, float(third))
+        case FaultKind.LATE:
+            return Fault(at, kind, relay, 0, seconds, round(chance.uniform(0.5, 8.0), 3))
+        case FaultKind.QUEUE_FULL:
+            return Fault(at, kind, relay, 0, seconds, few)
+        case FaultKind.OLD_DISK:
+            return Fault(at, kind, relay, 0, round(chance.uniform(1.0, 10.0), 3))
+        case FaultKind.GONE:
+            return Fault(at, kind, relay)
+        case _:
+            return Fault(at, kind, relay, 0, seconds, few)
