@@ -360,7 +360,9 @@ class SealedEnvelopes(Table[SealedEnvelope], Protocol):
     def below(self, contact: int, total: int) -> list[SealedEnvelope]:
         """Those with an index below `total`."""
 
-    def unstored(self, route: int) -> list[SealedEnvelope]: ...
+    def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
+        """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
+
     def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]: ...
 
 

@@ -4,13 +4,14 @@ Deleted pages are overwritten (`secure_delete`), and the write-ahead log is cut 
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
-from protocol.keys import MessageId
+from protocol.keys import MessageId, RelayKey
 from protocol.mailbox import (
     Change,
     Contact,
@@ -100,6 +101,7 @@ SCHEMA = Schema(
             """CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,
                 row INTEGER NOT NULL, state INTEGER NOT NULL)""",
         ),
+        ("CREATE INDEX envelopes_unstored ON envelopes (route) WHERE stored_at IS NULL",),
     ),
     secure_delete="ON",
 )
@@ -151,9 +153,11 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         statement = f'{self.select} WHERE contact = ? AND "index" < ? ORDER BY "index"'
         return self.read_all(statement, (contact, total))
 
-    def unstored(self, route: int) -> list[SealedEnvelope]:
-        """Deposits that nobody answered, oldest first."""
-        return self.read_all(f"{self.select} WHERE route = ? AND stored_at IS NULL ORDER BY id", (route,))
+    def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
+        """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
+        routes = "SELECT id FROM routes WHERE relay = ? AND state = 2 AND retry_at <= ?"
+        statement = f"{self.select} WHERE stored_at IS NULL AND route IN ({routes}) ORDER BY id LIMIT ?"
+        return self.read_all(statement, (relay, service, limit))
 
     def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]:
         """Custody older than this, oldest first."""
@@ -163,10 +167,25 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
 class SqlMessages(SqlTable[Message]):
     """Spec 6 §6."""
 
+    def __init__(self, connection: sqlite3.Connection, name: str, record: type[Message], key: Sequence[str]) -> None:
+        super().__init__(connection, name, record, key)
+        self._numbers: dict[tuple[int, MessageId], int] = {}
+
     def by_id(self, contact: int, message_id: MessageId) -> Message | None:
         """The message of this name."""
+        number = self._numbers.get((contact, message_id))
+        if number is not None:
+            return self.get(number)
         found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", (contact, message_id))
-        return found[0] if found else None
+        if not found:
+            return None
+        self._numbers[contact, message_id] = found[0].id
+        return self.know(found[0].id, record=found[0])
+
+    def forget(self) -> None:
+        """Numbers, too."""
+        super().forget()
+        self._numbers.clear()
 
     def unread(self, contact: int, after: int) -> int:
         """Walks only what is above `after`."""
@@ -219,6 +238,14 @@ class MailboxTransaction(SqlTransaction):
         self.seen = SqlTable(connection, "seen", Seen, ("contact", "turn", "number"))
         self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay",))
         self.changes = SqlTable(connection, "changes", Change, ("number",))
+        self._tables = [table for table in vars(self).values() if isinstance(table, SqlTable)]
+
+    def after_end(self) -> None:
+        for table in self._tables:
+            table.forget()
+
+    def undo(self, mark: object) -> None:
+        self.after_end()
 
     def forget(self, before: float) -> None:
         """Skipped keys, digests and partial contents from before this service time."""

@@ -57,6 +57,7 @@ class HostSession:
         self.backlog = False
         """Sealed envelopes wait for room on this connection."""
         self._next = 0
+        self._asked: set[tuple[Ask, int]] = set()
 
     def request(self, step: Step, ask: Ask, row: int) -> Request:
         """A fresh request number, remembered until it is answered."""
@@ -64,6 +65,7 @@ class HostSession:
         request = Request(self._next)
         deadline = step.now.service + step.timing.reply_seconds
         self.pending[request] = Pending(ask, row, deadline)
+        self._asked.add((ask, row))
         self.in_flight += ask is Ask.DEPOSIT
         step.wake_at(deadline)
         return request
@@ -72,12 +74,13 @@ class HostSession:
         """What the request was about; nil where nothing was asked under this number."""
         pending = self.pending.pop(request, None)
         if pending is not None:
+            self._asked.discard((pending.ask, pending.row))
             self.in_flight -= pending.ask is Ask.DEPOSIT
         return pending
 
     def asked(self, ask: Ask, row: int) -> bool:
         """Whether this very thing is under way."""
-        return any(pending.ask is ask and pending.row == row for pending in self.pending.values())
+        return (ask, row) in self._asked
 
     @property
     def has_room(self) -> bool:
@@ -114,6 +117,17 @@ class Hosts:
     def __init__(self) -> None:
         self.hosts: dict[RelayKey, Host] = {}
         self.sessions: dict[Connection, HostSession] = {}
+        self._some_forgotten = True
+
+    def all_seen_to(self, step: Step) -> bool:
+        """Whether each known host is connected, dialled or in back-off, and none was forgotten since this was asked."""
+        forgotten, self._some_forgotten = self._some_forgotten, False
+        for host in self.hosts.values():
+            if host.session is None and not host.dialing:
+                if host.next_dial <= step.now.service:
+                    return False
+                step.wake_at(host.next_dial)
+        return not forgotten
 
     def want(self, step: Step, relay: RelayKey, host: str, direct: bool) -> Host:
         """The host, being dialled unless it is connected or in back-off."""
@@ -186,6 +200,7 @@ class Hosts:
     def forget(self, step: Step, relay: RelayKey) -> None:
         """This node has nothing to do with that host any more."""
         host = self.hosts.pop(relay, None)
+        self._some_forgotten = True
         if host is not None and host.session is not None:
             del self.sessions[host.session.connection]
         step.effects.append(HangUp(relay))

@@ -30,6 +30,7 @@ from protocol.keys import MessageId, Minute
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
+    MAX_IN_FLIGHT_DEPOSITS,
     MAX_JUMP,
     MAX_RECEIPTS_PER_ITEM,
     MAX_UNDELIVERED_ENVELOPES,
@@ -87,16 +88,17 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
 
 def deposit_again(step: Step, session: HostSession) -> None:
     """What was sealed for this host and has no custody yet, byte for byte, as far as the connection has room."""
-    session.backlog = False
-    for route in step.tx.routes.find(relay=session.relay):
-        if route.retry_at > step.now.service or route.state is not RouteState.CLAIMED:
-            continue
-        for row in step.tx.envelopes.unstored(route.id):
-            if not session.has_room:
-                session.backlog = True
-                return
-            if not session.asked(Ask.DEPOSIT, row.id):
-                _deposit(step, session, route, row)
+    session.backlog = not session.has_room
+    if session.backlog:
+        return
+    rows = step.tx.envelopes.unstored(session.relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS)
+    for row in rows:
+        if not session.has_room:
+            break
+        route = step.tx.routes.get(row.route)
+        if route is not None and not session.asked(Ask.DEPOSIT, row.id):
+            _deposit(step, session, route, row)
+    session.backlog = len(rows) == MAX_IN_FLIGHT_DEPOSITS
 
 
 def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:

@@ -6,6 +6,7 @@ at the queues that were woken; only then are the effects performed.
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeVar
 
 from protocol.effects import Answer, Disconnect, Effect, Wake
@@ -40,9 +41,13 @@ class Core(Generic[TX]):
         """Handle a batch, commit it, and return what may be performed. Raises DiskBrokenError only."""
         effects: list[Effect] = []
         try:
-            with self.store.transaction() as tx:
-                for event in batch:
-                    effects += self._one(event, tx, now)
+            tx = self.store.transaction()
+            if len(batch) == 1:  # undoing it is undoing the transaction
+                effects += self._one(batch[0], tx, tx, now)
+            else:
+                with tx:
+                    for event in batch:
+                        effects += self._one(event, tx.savepoint(), tx, now)
         except DiskBrokenError:
             raise
         except StoreError as error:
@@ -54,10 +59,10 @@ class Core(Generic[TX]):
                 effects += self.machine.handle(Woken(woken), tx, now)
         return effects
 
-    def _one(self, event: Event, tx: TX, now: Now) -> Sequence[Effect]:
-        """One event; its failure undoes it alone and costs only its own connection."""
+    def _one(self, event: Event, undone: AbstractContextManager[object], tx: TX, now: Now) -> Sequence[Effect]:
+        """One event; its failure undoes what is done in `undone` alone, and costs only its own connection."""
         try:
-            with tx.savepoint():
+            with undone:
                 return self.machine.handle(event, tx, now)
         except (PeerError, CallerError) as error:
             return self._blame(event, error)
