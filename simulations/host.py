@@ -50,6 +50,7 @@ class Host:
         self.suite = suite
         self.timing = timing
         self.up = False
+        self.lives = 0
         self.ends: dict[Connection, End] = {}
         self.wall_offset = 0.0
         """Seconds by which the system's clock is wrong."""
@@ -68,6 +69,7 @@ class Host:
         """Start on what the store holds."""
         assert not self.up
         self.up = True
+        self.lives += 1
         engine, began, rate = self.engine, self.engine.time, self.rate
         core: Core[Any] = Core(self.machine(), self.disk.store)
         self._stepper = Stepper(core, lambda: (engine.time - began) * rate, self.wall)

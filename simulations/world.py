@@ -43,6 +43,7 @@ SCALED = Timing(
 _BREAKS_CUSTODY = frozenset((FaultKind.WITHHOLD, FaultKind.LIE_STORED))
 LATENCY_SECONDS = 0.02
 JITTER = 0.5
+_TRY_AGAIN_SECONDS = 1.0
 
 
 class Stage:
@@ -164,15 +165,36 @@ class World:
         return answers[0]
 
     def say(self, line: Say) -> None:
-        """Nothing happens where the node is down: nobody could have typed it."""
-        sender = self.people[line.sender]
-        contact = self.numbers.get((line.sender, line.recipient))
-        if contact is not None and sender.up:
-            sender.ask(SendText(contact, text_of(line)), lambda result: self._said(line, result))
+        """People try again: until their node is up, has room, and has the text in its outbox."""
+        sender, contact = self.people[line.sender], self.numbers.get((line.sender, line.recipient))
+        if contact is None:
+            return
+        life, errors = sender.lives, []
 
-    def _said(self, line: Say, result: Any) -> None:
-        if not isinstance(result, KassiberError):
-            self.accepted[line.number] = line
+        def answered(result: Any) -> None:
+            if isinstance(result, KassiberError):
+                errors.append(result)
+            else:
+                self.accepted[line.number] = line
+
+        def look() -> None:
+            if line.number in self.accepted:
+                return
+            if sender.lives == life and sender.up and not errors:
+                self.engine.after(_TRY_AGAIN_SECONDS, look)
+            elif self._is_there(sender, text_of(line)):
+                self.accepted[line.number] = line
+            else:
+                self.say(line)
+
+        if sender.up:
+            sender.ask(SendText(contact, text_of(line)), answered)
+        self.engine.after(_TRY_AGAIN_SECONDS, look)
+
+    @staticmethod
+    def _is_there(sender: PersonHost, text: str) -> bool:
+        row = sender.disk.connection.execute("SELECT 1 FROM messages WHERE mine = 1 AND text = ?", (text,)).fetchone()
+        return row is not None
 
     def heal(self) -> None:
         """Everything that can be mended is, at once; who is down starts."""
