@@ -227,6 +227,16 @@ class SealedEnvelope(Struct, frozen=True):
     """Service seconds of the verified custody; nil while the deposit is not answered."""
 
 
+class UnderWay(Struct, frozen=True):
+    """A sealed envelope without its 3,929 bytes, which most steps need not read."""
+
+    id: int
+    contact: int
+    route: int
+    index: int
+    stored_at: float | None
+
+
 class MessageState(IntEnum):
     """QUEUED, RELAYED, DELIVERED for own messages, in this order and never back; RECEIVED for the contact's."""
 
@@ -349,7 +359,9 @@ class OutgoingItems(Table[OutgoingItem], Protocol):
     def due_contacts(self, service: float) -> list[int]:
         """Contacts with something waiting whose time has come."""
 
-    def next_due(self, after: float) -> float | None: ...
+    def next_due(self, after: float | None = None) -> float | None:
+        """The earliest due time of what waits; after a time where one is given."""
+
     def all_stored(self, contact: int, message_id: MessageId) -> bool: ...
 
 
@@ -357,13 +369,17 @@ class SealedEnvelopes(Table[SealedEnvelope], Protocol):
     """Envelopes under way."""
 
     def lowest_index(self, contact: int) -> int | None: ...
-    def below(self, contact: int, total: int) -> list[SealedEnvelope]:
+    def brief(self, number: int) -> UnderWay | None: ...
+    def below(self, contact: int, total: int) -> list[UnderWay]:
         """Those with an index below `total`."""
+
+    def any_unstored(self) -> bool:
+        """Whether some deposit is not answered."""
 
     def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
 
-    def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]: ...
+    def stored_before(self, service: float, limit: int) -> list[UnderWay]: ...
 
 
 class Messages(Table[Message], Protocol):

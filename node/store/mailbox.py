@@ -29,6 +29,7 @@ from protocol.mailbox import (
     Seen,
     Session,
     Skipped,
+    UnderWay,
 )
 
 SCHEMA = Schema(
@@ -107,6 +108,7 @@ SCHEMA = Schema(
 )
 
 _WAITING = "sealed IS NULL AND arrived = 0"
+_UNDER_WAY = 'SELECT id, contact, route, "index", stored_at FROM envelopes'
 
 
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
@@ -127,10 +129,10 @@ class SqlOutgoingItems(SqlTable[OutgoingItem]):
         statement = f"SELECT DISTINCT contact FROM items WHERE due <= ? AND {_WAITING} ORDER BY contact"
         return [row[0] for row in self.connection.execute(statement, (service,))]
 
-    def next_due(self, after: float) -> float | None:
-        """The earliest time after `after` at which something must be sent."""
+    def next_due(self, after: float | None = None) -> float | None:
+        """The earliest time (after `after`) at which something must be sent."""
         statement = f"SELECT min(due) FROM items WHERE due > ? AND {_WAITING}"
-        found: float | None = self.connection.execute(statement, (after,)).fetchone()[0]
+        found: float | None = self.connection.execute(statement, (-1.0 if after is None else after,)).fetchone()[0]
         return found
 
     def all_stored(self, contact: int, message_id: MessageId) -> bool:
@@ -148,10 +150,20 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         found: int | None = self.connection.execute(statement, (contact,)).fetchone()[0]
         return found
 
-    def below(self, contact: int, total: int) -> list[SealedEnvelope]:
+    def brief(self, number: int) -> UnderWay | None:
+        """Without its bytes."""
+        row = self.connection.execute(f"{_UNDER_WAY} WHERE id = ?", (number,)).fetchone()
+        return UnderWay(*row) if row is not None else None
+
+    def below(self, contact: int, total: int) -> list[UnderWay]:
         """In the order of their indexes."""
-        statement = f'{self.select} WHERE contact = ? AND "index" < ? ORDER BY "index"'
-        return self.read_all(statement, (contact, total))
+        statement = f'{_UNDER_WAY} WHERE contact = ? AND "index" < ? ORDER BY "index"'
+        return [UnderWay(*row) for row in self.connection.execute(statement, (contact, total))]
+
+    def any_unstored(self) -> bool:
+        """From an index that holds only these."""
+        statement = "SELECT 1 FROM envelopes WHERE stored_at IS NULL LIMIT 1"
+        return self.connection.execute(statement).fetchone() is not None
 
     def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
@@ -159,9 +171,10 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         statement = f"{self.select} WHERE stored_at IS NULL AND route IN ({routes}) ORDER BY id LIMIT ?"
         return self.read_all(statement, (relay, service, limit))
 
-    def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]:
+    def stored_before(self, service: float, limit: int) -> list[UnderWay]:
         """Custody older than this, oldest first."""
-        return self.read_all(f"{self.select} WHERE stored_at < ? ORDER BY stored_at LIMIT ?", (service, limit))
+        statement = f"{_UNDER_WAY} WHERE stored_at < ? ORDER BY stored_at LIMIT ?"
+        return [UnderWay(*row) for row in self.connection.execute(statement, (service, limit))]
 
 
 class SqlMessages(SqlTable[Message]):
@@ -169,18 +182,22 @@ class SqlMessages(SqlTable[Message]):
 
     def __init__(self, connection: sqlite3.Connection, name: str, record: type[Message], key: Sequence[str]) -> None:
         super().__init__(connection, name, record, key)
-        self._numbers: dict[tuple[int, MessageId], int] = {}
+        self._numbers: dict[tuple[int, MessageId], int | None] = {}
+
+    def add(self, record: Message) -> int:
+        """A name that was looked for in vain is there now."""
+        number = self._numbers[record.contact, record.message_id] = super().add(record)
+        return number
 
     def by_id(self, contact: int, message_id: MessageId) -> Message | None:
         """The message of this name."""
-        number = self._numbers.get((contact, message_id))
-        if number is not None:
-            return self.get(number)
-        found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", (contact, message_id))
-        if not found:
-            return None
-        self._numbers[contact, message_id] = found[0].id
-        return self.know(found[0].id, record=found[0])
+        name = contact, message_id
+        if name in self._numbers:
+            number = self._numbers[name]
+            return self.get(number) if number is not None else None
+        found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", name)
+        self._numbers[name] = found[0].id if found else None
+        return self.know(found[0].id, record=found[0]) if found else None
 
     def forget(self) -> None:
         """Numbers, too."""

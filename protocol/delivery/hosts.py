@@ -58,6 +58,8 @@ class HostSession:
         """Sealed envelopes wait for room on this connection."""
         self._next = 0
         self._asked: set[tuple[Ask, int]] = set()
+        self._alarm = 0.0
+        """When it will be looked at whether the oldest request was answered; the younger ones wait for that."""
 
     def request(self, step: Step, ask: Ask, row: int) -> Request:
         """A fresh request number, remembered until it is answered."""
@@ -65,9 +67,11 @@ class HostSession:
         request = Request(self._next)
         deadline = step.now.service + step.timing.reply_seconds
         self.pending[request] = Pending(ask, row, deadline)
+        if self._alarm <= step.now.service:
+            self._alarm = deadline
+            step.wake_at(deadline)
         self._asked.add((ask, row))
         self.in_flight += ask is Ask.DEPOSIT
-        step.wake_at(deadline)
         return request
 
     def answered(self, request: Request) -> Pending | None:
@@ -77,6 +81,15 @@ class HostSession:
             self._asked.discard((pending.ask, pending.row))
             self.in_flight -= pending.ask is Ask.DEPOSIT
         return pending
+
+    def is_silent(self, step: Step) -> bool:
+        """Whether its oldest request should have been answered by now; if not, asks to be looked at again."""
+        for pending in self.pending.values():
+            self._alarm = pending.deadline
+            step.wake_at(pending.deadline)
+            return pending.deadline <= step.now.service
+        self._alarm = 0.0
+        return False
 
     def asked(self, ask: Ask, row: int) -> bool:
         """Whether this very thing is under way."""
@@ -220,12 +233,8 @@ class Hosts:
     def hang_up_on_the_silent(self, step: Step) -> None:
         """Close sessions that left a request unanswered for too long."""
         for session in self.sessions.values():
-            for pending in session.pending.values():
-                if pending.deadline <= step.now.service:
-                    step.effects.append(Disconnect(session.connection, Code.SILENT))
-                else:
-                    step.wake_at(pending.deadline)
-                break
+            if session.is_silent(step):
+                step.effects.append(Disconnect(session.connection, Code.SILENT))
 
     def open_sessions(self) -> Iterable[HostSession]:
         """In the order in which they were opened."""

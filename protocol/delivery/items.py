@@ -16,14 +16,18 @@ def _add(
 
 
 def queue_content(step: Step, contact: int, message_id: MessageId, content: bytes) -> None:
-    """Every fragment of a content, due now."""
+    """Every fragment of a content, due now: the caller pumps, so nobody need be woken for it."""
     for index in range(fragment_count(content)):
-        _add(step, contact, ItemKind.FRAGMENT, step.now.service, message_id, index)
+        fragment = OutgoingItem(0, contact, ItemKind.FRAGMENT, message_id, index, step.now.service, None, False, False)
+        step.tx.items.add(fragment)
 
 
-def queue_receipt(step: Step, contact: int, message_id: MessageId) -> None:
-    """A delivery receipt: it rides on the next content, else leaves after an exponential delay (Spec 6 §5)."""
-    if any(
+def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: bool = False) -> None:
+    """A delivery receipt: it rides on the next content, else leaves after an exponential delay (Spec 6 §5).
+
+    `first`: the content is new, so no other receipt of it can be waiting.
+    """
+    if not first and any(
         item.sealed is None
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):

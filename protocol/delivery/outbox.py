@@ -103,7 +103,7 @@ def deposit_again(step: Step, session: HostSession) -> None:
 
 def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:
     """A relay has custody of an envelope: its contact, and the messages that are now relayed whole."""
-    row = step.tx.envelopes.get(envelope_id)
+    row = step.tx.envelopes.brief(envelope_id)
     if row is None:
         return 0, []
     step.tx.envelopes.update(row.id, stored_minute=reply.minute, stored_at=step.now.service)
@@ -119,7 +119,7 @@ def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[M
 
 def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id: int, code: Code) -> int:
     """A relay does not take an envelope: claim again and repeat, or leave this route alone and take the next."""
-    row = step.tx.envelopes.get(envelope_id)
+    row = step.tx.envelopes.brief(envelope_id)
     route = step.tx.routes.get(row.route) if row is not None else None
     if row is None or route is None:
         return 0
@@ -132,7 +132,7 @@ def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id:
         return row.contact
     route = routes.back_off(step, route, code)
     if _alternative(step, hosts, route) is not None and _room(step, row.contact) > 0:
-        supersede(step, row)
+        supersede(step, row.id)
     return row.contact
 
 
@@ -152,16 +152,20 @@ def claim_refused(step: Step, route_id: int, code: Code) -> int:
     return route.contact
 
 
-def take_received(step: Step, contact: Contact, item: Received) -> None:
-    """What the contact has, and what it misses (see `send_missing`). Says nothing about *delivered*."""
+def take_received(step: Step, contact: Contact, item: Received) -> bool:
+    """What the contact has. Whether it misses anything (see `send_missing`). Says nothing about *delivered*."""
     missing = set(item.missing)
+    left = item.total < contact.peer_total
     for row in step.tx.envelopes.below(contact.id, item.total):
-        if row.index not in missing:
-            _arrived(step, row)
+        if row.index in missing:
+            left = True
+        else:
+            _arrived(step, row.id)
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
         sent = load_ratchet(step, contact.id).send_index
         floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
         step.tx.contacts.update(contact.id, peer_floor=floor, peer_total=total)
+    return left
 
 
 def send_missing(step: Step, contact_id: int) -> bool:
@@ -178,7 +182,7 @@ def send_missing(step: Step, contact_id: int) -> bool:
             step.wake_at(row.stored_at + step.timing.gap_seconds)
             young = True
         elif _room(step, contact_id) > 0:
-            supersede(step, row)
+            supersede(step, row.id)
     return young
 
 
@@ -187,22 +191,22 @@ def delivered(step: Step, contact: int, message_id: MessageId) -> None:
     step.tx.items.remove_where(contact=contact, message_id=message_id, kind=ItemKind.FRAGMENT)
 
 
-def supersede(step: Step, row: SealedEnvelope) -> None:
+def supersede(step: Step, envelope_id: int) -> None:
     """Give up an envelope: its items wait again, and it will be reported as not coming."""
-    for item in step.tx.items.find(sealed=row.id):
+    for item in step.tx.items.find(sealed=envelope_id):
         step.tx.items.update(item.id, sealed=None, due=step.now.service)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
             message = step.tx.messages.by_id(item.contact, item.message_id)
             if message is not None:
                 step.tx.messages.update(message.id, resent=message.resent + 1)
-    step.tx.envelopes.remove(row.id)
+    step.tx.envelopes.remove(envelope_id)
 
 
 def supersede_route(step: Step, route: PeerRoute) -> None:
     """Everything under way on one route is sealed anew, but a handshake is re-sent as it is (Spec 6 §4)."""
     for row in step.tx.envelopes.find(route=route.id):
         if not _move_handshake(step, row):
-            supersede(step, row)
+            supersede(step, row.id)
 
 
 def reroute(step: Step, hosts: Hosts) -> set[int]:
@@ -228,7 +232,7 @@ def renew(step: Step) -> set[int]:
         contact = step.tx.contacts.get(row.contact)
         assert row.stored_at is not None
         if contact is not None and row.index > 0 and _room(step, contact.id) > 0:
-            supersede(step, row)
+            supersede(step, row.id)
         elif row.stored_at < step.now.service - (RETENTION_DAYS + 1) * DAY_SECONDS:
             step.tx.envelopes.update(row.id, stored_minute=None, stored_at=None)
         touched.add(row.contact)
@@ -245,7 +249,7 @@ def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -
         return set()
     for row in rows[: _room(step, route.contact)]:
         if not _move_handshake(step, row):
-            supersede(step, row)
+            supersede(step, row.id)
     return {route.contact}
 
 
@@ -376,11 +380,11 @@ def content_of(message: Message) -> bytes:
     return encode_content(Text(message.message_id, parents, Minute(message.minute), message.text))
 
 
-def _arrived(step: Step, row: SealedEnvelope) -> None:
+def _arrived(step: Step, envelope_id: int) -> None:
     """The contact has this envelope: its automatic items are done, its fragments wait for the receipt only."""
-    for item in step.tx.items.find(sealed=row.id):
+    for item in step.tx.items.find(sealed=envelope_id):
         if item.kind is ItemKind.FRAGMENT:
             step.tx.items.update(item.id, arrived=True)
         else:
             step.tx.items.remove(item.id)
-    step.tx.envelopes.remove(row.id)
+    step.tx.envelopes.remove(envelope_id)

@@ -128,13 +128,19 @@ class Personal:
         timeline.show_overdue(step)
         touched = outbox.reroute(step, self._hosts) | self._missing
         self._missing = {contact for contact in self._missing if outbox.send_missing(step, contact)}
+        unstored = step.tx.envelopes.any_unstored()
         for session in self._hosts.open_sessions():
             queues.create_again(step, session)
-            outbox.deposit_again(step, session)
-        due = step.tx.items.next_due(step.now.service)
+            if unstored:
+                outbox.deposit_again(step, session)
+        due = step.tx.items.next_due()
+        if due is not None and due <= step.now.service:
+            self._pump_all(step, touched)
+            due = step.tx.items.next_due(step.now.service)
+        elif touched:
+            self._pump_all(step, touched)
         if due is not None:
             step.wake_at(due)
-        self._pump_all(step, touched)
 
     def _housekeeping(self, step: Step) -> None:
         forget_before = step.now.service - self._timing.forget_days * queues.DAY_SECONDS
@@ -329,8 +335,7 @@ class Personal:
     def _item(self, step: Step, contact: Contact, item: Item) -> None:
         match item:
             case Received():
-                outbox.take_received(step, contact, item)
-                if outbox.send_missing(step, contact.id):
+                if outbox.take_received(step, contact, item) and outbox.send_missing(step, contact.id):
                     self._missing.add(contact.id)
             case Fragment():
                 self._fragment(step, contact, item)
@@ -351,7 +356,7 @@ class Personal:
             return
         if content is not None:
             timeline.add_received(step, contact, content)
-            queue_receipt(step, contact.id, content.message_id)
+            queue_receipt(step, contact.id, content.message_id, first=True)
 
     # What the person asks
 
