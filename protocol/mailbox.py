@@ -392,6 +392,12 @@ class Messages(Table[Message], Protocol):
     def hidden(self, contact: int) -> list[Message]:
         """Those that wait for a parent."""
 
+    def missing_parents(self, contact: int) -> list[Message]:
+        """Those that were shown before something that they name."""
+
+    def shown_from(self, contact: int, change: int) -> list[Message]:
+        """Those with this change number or a higher one."""
+
     def next_show(self) -> float | None: ...
     def overdue(self, service: float) -> list[Message]: ...
 

@@ -1,4 +1,4 @@
-"""A relay that cheats, as far as a relay can (Spec 1: a malicious relay): it withholds, repeats, reorders, lies, delays."""
+"""A relay that cheats, as far as a relay can (Spec 1): it withholds, repeats, reorders, lies, delays, refuses."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,7 @@
 """What happens in a world besides what its hosts do by themselves: people's wishes and faults, each at its time.
 
-A script is all of a run's chance but latencies: it is drawn from a seed before the run, kept as a file a person can read,
-and shrunk line by line.
+A script is all of a run's chance but latencies: it is drawn from a seed before the run, kept as a file a person can
+read, and shrunk line by line.
 """
 
 import random

@@ -1,7 +1,7 @@
 """One script from its beginning to the verdict: a safety phase under faults, then a liveness phase in which all heals.
 
-In the safety phase the checkers watch; in the liveness phase everything must arrive. The last word of each person to each
-contact is said once the world is whole: it shows every gap that a cheating relay left.
+In the safety phase the checkers watch; in the liveness phase everything must arrive. The last word of each person to
+each contact is said once the world is whole: it shows every gap that a cheating relay left.
 """
 
 from collections.abc import Callable

@@ -27,6 +27,7 @@ from simulations.toy import ToySuite
 NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan", "Judy")
 SCALED = Timing(
     keep_alive_seconds=30.0,
+    housekeeping_seconds=60.0,
     dial_seconds=4.0,
     direct_dial_seconds=2.0,
     reply_seconds=8.0,

@@ -102,7 +102,10 @@ SCHEMA = Schema(
             """CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,
                 row INTEGER NOT NULL, state INTEGER NOT NULL)""",
         ),
-        ("CREATE INDEX envelopes_unstored ON envelopes (route) WHERE stored_at IS NULL",),
+        (
+            "CREATE INDEX envelopes_unstored ON envelopes (route) WHERE stored_at IS NULL",
+            "CREATE INDEX messages_missing ON messages (contact) WHERE missing_parent = 1",
+        ),
     ),
     secure_delete="ON",
 )
@@ -213,6 +216,14 @@ class SqlMessages(SqlTable[Message]):
         """In the order in which they came."""
         return self.read_all(f"{self.select} WHERE contact = ? AND change IS NULL ORDER BY id", (contact,))
 
+    def missing_parents(self, contact: int) -> list[Message]:
+        """In the order of their numbers; few, from an index of their own."""
+        return self.read_all(f"{self.select} WHERE contact = ? AND missing_parent = 1 ORDER BY id", (contact,))
+
+    def shown_from(self, contact: int, change: int) -> list[Message]:
+        """In the order in which they were shown."""
+        return self.read_all(f"{self.select} WHERE contact = ? AND change >= ? ORDER BY change", (contact, change))
+
     def next_show(self) -> float | None:
         """When the next hidden one is shown all the same."""
         found: float | None = self.connection.execute(
@@ -261,7 +272,7 @@ class MailboxTransaction(SqlTransaction):
         for table in self._tables:
             table.forget()
 
-    def undo(self, mark: object) -> None:
+    def undo(self, mark: object) -> None:  # noqa: ARG002 - nothing was gathered but what can be read again
         self.after_end()
 
     def forget(self, before: float) -> None:

@@ -136,11 +136,37 @@ def _show(step: Step, message: Message, missing: bool) -> int:
     height = 1 + max(heights)
     number = step.change(ChangeKind.MESSAGE, message.id, message.state)
     step.tx.messages.update(message.id, change=number, height=height, show_at=None, missing_parent=missing)
+    if not message.mine:
+        _raise_children(step, message, height)
     step.tx.heads.save(Head(message.contact, message.message_id, message.mine))
     unread = contact.unread + (not message.mine)
     if height > contact.height or unread > contact.unread:
         step.tx.contacts.update(contact.id, height=max(height, contact.height), unread=unread)
     return number
+
+
+def _raise_children(step: Step, late: Message, height: int) -> None:
+    """A parent came after what names it was shown: heights follow, so that both ends sort alike. Places stay."""
+    marked = [row for row in step.tx.messages.missing_parents(late.contact) if late.message_id in _parents(row)]
+    if not marked:
+        return
+    first = min(row.change for row in marked if row.change is not None)
+    later = step.tx.messages.shown_from(late.contact, first)
+    heights = {row.message_id: row.height for row in later} | {late.message_id: height}
+    raised = [late.message_id]
+    while raised:
+        parent = raised.pop()
+        for row in later:
+            if parent in _parents(row) and heights[row.message_id] <= heights[parent]:
+                heights[row.message_id] = heights[parent] + 1
+                raised.append(row.message_id)
+    for row in later:
+        if heights[row.message_id] > row.height:
+            step.tx.messages.update(row.id, height=heights[row.message_id])
+    contact = step.tx.contacts.get(late.contact)
+    highest = max(heights.values())
+    if contact is not None and highest > contact.height:
+        step.tx.contacts.update(contact.id, height=highest)
 
 
 def _show_children(step: Step, shown: Message) -> None:

@@ -239,6 +239,19 @@ def renew(step: Step) -> set[int]:
     return touched
 
 
+def repeat_handshakes(step: Step) -> None:
+    """A handshake that has custody and no answer goes again, byte for byte, on each claimed route in turn.
+
+    Nothing else would tell that its relay lost it: the inviter cannot miss what it never heard of.
+    """
+    before = step.now.service - step.timing.housekeeping_seconds
+    for contact in step.tx.contacts.find(state=ContactState.WAITING):
+        for row in step.tx.envelopes.find(contact=contact.id):
+            if row.index == 0 and row.stored_at is not None and row.stored_at <= before:
+                step.tx.envelopes.update(row.id, stored_minute=None, stored_at=None)
+                _move_handshake(step, row)
+
+
 def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -> set[int]:
     rows = step.tx.envelopes.find(route=route.id)
     rows = [row for row in rows if stored_too or row.stored_at is None]

@@ -68,8 +68,6 @@ from protocol.wire.commands import (
     Subscribed,
 )
 
-_HOUSEKEEPING_SECONDS = 3_600.0
-
 
 class Personal:
     """The machine; `suite`, `entropy` and `timing` are all that it knows of the outside."""
@@ -119,7 +117,7 @@ class Personal:
         """Everything that waits for a time looks whether it has come, and asks for the next."""
         self._wake = math.inf
         if self._next_housekeeping <= step.now.service:
-            self._next_housekeeping = step.now.service + _HOUSEKEEPING_SECONDS
+            self._next_housekeeping = step.now.service + step.timing.housekeeping_seconds
             self._housekeeping(step)
         step.wake_at(self._next_housekeeping)
         queues.want_hosts(step, self._hosts)
@@ -149,6 +147,7 @@ class Personal:
         inviting.expire_due(step, self._hosts)
         used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
         self._hosts.forget_unused(step, used | joining.relays(step))
+        outbox.repeat_handshakes(step)
         for contact in outbox.renew(step):
             outbox.pump(step, self._hosts, contact)
 

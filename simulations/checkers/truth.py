@@ -1,4 +1,4 @@
-"""No state is shown before it is true, none goes back, and what was shown stays: as a client of the local API sees it."""
+"""No state is shown before it is true, none goes back, and what was shown stays: as the local API's clients see it."""
 
 from collections.abc import Callable
 
