@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from msgspec import Struct, field, json
+from msgspec.structs import replace
 
 
 class FaultKind(StrEnum):
@@ -80,6 +81,9 @@ class Say(Struct, frozen=True, tag="say"):
     recipient: int
     bytes: int
 
+    def __str__(self) -> str:
+        return f"{self.at:8.3f} s  message {self.number} of {self.bytes} bytes, from {self.sender} to {self.recipient}"
+
 
 class Fault(Struct, frozen=True, tag="fault"):
     """See `FaultKind` for what the fields mean; 0 where they mean nothing."""
@@ -118,7 +122,9 @@ class Script(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Readable JSON, one line of the script a line."""
-        return json.format(json.encode(self), indent=1) + b"\n"
+        lines = b",\n  ".join(json.encode(line) for line in self.lines)
+        rest = json.encode(replace(self, lines=()))
+        return rest.replace(b'"lines":[]', b'"lines":[\n  ' + lines + b"\n]", 1) + b"\n"
 
 
 def decode(data: bytes) -> Script:

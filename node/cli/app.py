@@ -29,11 +29,12 @@ app = App(
     version=_version,
     result_action="return_value",
 )
-_GROUPS = ("contacts", "invitations", "relays")
+_GROUPS = ("contacts", "invitations", "relays", "sim")
 """Commands that have commands of their own."""
 for _group in COMMANDS.values():
     for _name in _group:
-        app.command(f"node.cli.{_name}:{'app' if _name in _GROUPS else _name}", name=_name)
+        _place = "simulations.cli" if _name == "sim" else f"node.cli.{_name}"
+        app.command(f"{_place}:{'app' if _name in _GROUPS else _name}", name=_name)
 
 
 def run(arguments: list[str]) -> int:

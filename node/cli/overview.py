@@ -28,6 +28,9 @@ COMMANDS = {
         "relay": "Run a relay.",
         "demo": "Show two people, two relays, a crash, and what the relays saw.",
     },
+    "To research": {
+        "sim": "Simulate the real nodes and relays, and measure.",
+    },
 }
 
 EXITS = """\

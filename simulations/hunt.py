@@ -1,0 +1,155 @@
+"""Looks for a seed that breaks a promise: worlds by the hundred thousand, on all cores, resumed where it was stopped.
+
+What was run is kept in a ledger, a line of JSON for each span of seeds; the same seed is never counted twice for one
+commit. `summary` adds it up.
+"""
+
+import gc
+import hashlib
+import logging
+import multiprocessing
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from msgspec import Struct, json
+
+from simulations.script import Shape, draw
+from simulations.trial import carry_out
+
+SPAN_SEEDS = 200
+"""How many seeds a process carries out before it reports."""
+
+
+class Span(Struct, frozen=True):
+    """A line of the ledger: seeds `first` to `first + count - 1`, all carried out by one commit's code."""
+
+    commit: str
+    crypto: str
+    first: int
+    count: int
+    messages: int
+    """Accepted; each was shown exactly once where nothing failed."""
+    fewest_messages: int
+    """In one world."""
+    fewest_faults: int
+    """That struck one world."""
+    faults: dict[str, int]
+    """How often each kind struck."""
+    failures: list[tuple[int, str]]
+    """Seeds that broke a promise, and which."""
+    cpu_seconds: float
+    trace: str
+    """Hash over the traces of all its seeds."""
+
+
+def carry_out_span(commit: str, crypto: str, first: int, count: int, shape: Shape | None = None) -> Span:
+    """In this process."""
+    logging.disable(logging.WARNING)  # full disks are what is asked for
+    gc.freeze()
+    began = time.process_time()
+    faults: Counter[str] = Counter()
+    failures: list[tuple[int, str]] = []
+    messages = 0
+    fewest_messages = fewest_faults = 2**31
+    traces = hashlib.blake2b(digest_size=16)
+    for seed in range(first, first + count):
+        outcome = carry_out(draw(seed, shape or Shape(), real_crypto=crypto == "real"))
+        faults.update(outcome.fired)
+        messages += outcome.accepted
+        fewest_messages = min(fewest_messages, outcome.accepted)
+        fewest_faults = min(fewest_faults, sum(outcome.fired.values()))
+        traces.update(outcome.trace.encode())
+        if outcome.violation:
+            failures.append((seed, outcome.violation))
+    return Span(
+        commit, crypto, first, count, messages, fewest_messages, fewest_faults, dict(sorted(faults.items())), failures,
+        time.process_time() - began, traces.hexdigest(),
+    )  # fmt: skip
+
+
+def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | None = None) -> Iterator[Span]:
+    """Carry out `count` seeds that this commit has not seen, from `first` where it is given; each span as it is done.
+
+    Stopped in the middle, it loses at most the spans under way.
+    """
+    commit = commit_name()
+    seen = {span.first for span in read_ledger(ledger) if (span.commit, span.crypto) == (commit, crypto)}
+    start = first if first is not None else max(seen, default=-SPAN_SEEDS) + SPAN_SEEDS
+    spans = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool, ledger.open("ab") as file:
+        waiting = iter(spans)
+        running: set[Future[Span]] = set()
+        while True:
+            while len(running) <= processes and (at := next(waiting, None)) is not None:
+                size = min(SPAN_SEEDS, start + count - at)
+                running.add(pool.submit(carry_out_span, commit, crypto, at, size))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                span = future.result()
+                file.write(json.encode(span) + b"\n")
+                file.flush()
+                yield span
+
+
+def read_ledger(ledger: Path) -> list[Span]:
+    """Every whole line; nothing where there is no file."""
+    if not ledger.exists():
+        return []
+    return [json.decode(line, type=Span) for line in ledger.read_bytes().split(b"\n") if line]
+
+
+class Total(Struct, frozen=True):
+    """What the ledger says of one commit and crypto."""
+
+    commit: str
+    crypto: str
+    seeds: int
+    messages: int
+    fewest_messages: int
+    fewest_faults: int
+    faults: int
+    failures: int
+    cpu_hours: float
+    seeds_per_cpu_hour: float
+
+
+def totals(spans: Iterable[Span]) -> list[Total]:
+    """In the order in which the commits come in the ledger."""
+    groups: dict[tuple[str, str], list[Span]] = {}
+    for span in spans:
+        groups.setdefault((span.commit, span.crypto), []).append(span)
+    return [_total(name, group) for name, group in groups.items()]
+
+
+def _total(name: tuple[str, str], spans: list[Span]) -> Total:
+    seeds, cpu = sum(span.count for span in spans), sum(span.cpu_seconds for span in spans)
+    return Total(
+        *name, seeds, sum(span.messages for span in spans), min(span.fewest_messages for span in spans),
+        min(span.fewest_faults for span in spans), sum(sum(span.faults.values()) for span in spans),
+        sum(len(span.failures) for span in spans), cpu / 3_600, seeds / cpu * 3_600,
+    )  # fmt: skip
+
+
+def commit_name() -> str:
+    """Of the code that runs: 12 hexadecimal digits, `+` behind where files differ from it; elsewhere `unknown`."""
+    here = Path(__file__).parent
+    try:
+        name = _git(here, "rev-parse", "--short=12", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--", "../node", "../protocol", "../simulations")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name + "+" * bool(changed)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(  # noqa: S603 - our own words
+        ["git", *arguments],  # noqa: S607
+        cwd=folder, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
