@@ -58,16 +58,14 @@ def decayed_sums(values: Floats, factors: Floats) -> Floats:
     edges = np.unique(np.concatenate(([0], np.flatnonzero(empties), [len(values)])))
     carry = np.zeros(values.shape[1:])
     for first, end in pairwise(edges.tolist()):
-        if empties[first]:
-            carry = np.zeros(values.shape[1:])
         start = first
         while start < end:
-            stop = int(np.searchsorted(-decay, _MOST_DECAY - decay[start]))
+            stop = int(np.searchsorted(-decay, _MOST_DECAY - decay[start + 1], side="right")) - 1
             stop = min(max(stop, start + 1), end)
-            product = np.exp(decay[start + 1 : stop + 1] - decay[start]).reshape(shape)
+            product = np.exp(decay[start + 1 : stop + 1] - decay[start + 1]).reshape(shape)
             part = values[start:stop] / product
+            part[0] += factors[start] * carry
             np.cumsum(part, axis=0, out=part)
-            part += carry
             part *= product
             sums[start:stop] = part
             carry = part[-1]

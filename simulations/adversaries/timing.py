@@ -64,9 +64,7 @@ def correlate(up: Floats, down: Floats, delays: Floats) -> Floats:
 def judge(scores: Floats, true: Flags, usable: Flags) -> Correlation:
     """Score the scores: `true` says which pairs talk, `usable` which count at all (nobody is a pair with oneself)."""
     positive, negative = scores[true & usable], scores[~true & usable]
-    return Correlation(
-        auc(positive, negative), true_positive_rate(positive, negative), len(positive), len(negative)
-    )
+    return Correlation(auc(positive, negative), true_positive_rate(positive, negative), len(positive), len(negative))
 
 
 def _standardise(counts: Floats) -> Floats:
