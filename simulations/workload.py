@@ -54,7 +54,7 @@ LIVELY = Rhythm()
 
 
 class Texts(NamedTuple):
-    """Texts grouped by conversation, in no order of time across them; `pair` is a row of `Contacts`."""
+    """Texts by `pair`, a row of `Contacts`, conversation by conversation, which may overlap."""
 
     time: Floats
     pair: Integers
@@ -104,23 +104,25 @@ def poisson(
 
 
 def converse(contacts: Contacts, users: int, rng: np.random.Generator, rhythm: Rhythm, days: float) -> Texts:
-    """The texts of `bursty`, not sorted. What runs past the end begins again at the start, so that no hour is thin."""
+    """The texts of `bursty`, pair by pair. What runs past the end begins again at the start: no hour is thin."""
+    span = days * DAY_SECONDS
     expected = users * rhythm.texts_per_user_day * days / rhythm.texts_per_conversation
     conversations = int(rng.poisson(expected))
     lengths = rng.geometric(1.0 / rhythm.texts_per_conversation, conversations)
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if conversations else 0
-    firsts = ends - lengths
-    number = np.repeat(np.arange(conversations), lengths)
-    elapsed = np.cumsum(rng.standard_exponential(total, dtype=np.float32), dtype=np.float64)
-    begin = _start_times(conversations, rhythm, days, rng)
+    time = np.cumsum(rng.standard_exponential(total) * rhythm.gap_seconds)
+    begin, pairs = _start_times(conversations, rhythm, days, rng), _draw_pairs(contacts, conversations, rng)
+    order = np.argsort(pairs * (2.0 * span) + begin)
+    begin, pairs = begin[order], pairs[order]
     if total:
-        begin -= elapsed[firsts] * rhythm.gap_seconds
-    time = begin[number] + elapsed * rhythm.gap_seconds
+        begin -= time[ends - lengths]
+    time += np.repeat(begin, lengths)
+    while len(over := np.flatnonzero(time >= span)):
+        time[over] -= span
     turns = np.cumsum(rng.random(total, dtype=np.float32) < rhythm.turn)
-    speaker = (turns + rng.integers(0, 2, conversations)[number]) & 1
-    time %= days * DAY_SECONDS
-    return Texts(time, _draw_pairs(contacts, conversations, rng)[number], speaker)
+    speaker = (turns + np.repeat(rng.integers(0, 2, conversations), lengths)) & 1
+    return Texts(time, np.repeat(pairs, lengths), speaker)
 
 
 def text_bytes(count: int, rng: np.random.Generator) -> Numbers:
@@ -162,9 +164,11 @@ def _ring(users: int, rng: np.random.Generator) -> tuple[Integers, Integers]:
 
 def _weigh(one: Integers, other: Integers, users: int, rng: np.random.Generator, activity_sigma: float) -> Contacts:
     low, high = np.minimum(one, other), np.maximum(one, other)
-    pairs = np.unique((low * users + high)[low != high])
-    first, second = pairs // users, pairs % users
-    swap = rng.random(len(pairs)) < 0.5
+    pairs = np.sort(low * users + high)
+    first, second = np.divmod(pairs, users)
+    fresh = np.concatenate(([True], np.diff(pairs) > 0)) & (first != second)
+    first, second = first[fresh], second[fresh]
+    swap = rng.random(len(first)) < 0.5
     first, second = np.where(swap, second, first), np.where(swap, first, second)
     activity = rng.lognormal(0.0, activity_sigma, users)
     return Contacts(first.astype(np.int32), second.astype(np.int32), activity[first] * activity[second])
