@@ -128,9 +128,10 @@ class Moments:
         if len(numbers):
             edges = np.searchsorted(numbers, self.of_link(np.arange(self.links)))
             sends[:] = np.diff(edges, append=len(numbers))
-            # From a link's last send to the next link's first, it is just as long as round one link's circle.
-            silences = np.diff(numbers, append=numbers[:1])
-            fitting = self._expected.take(silences >> self._shift, mode="clip")
             filled = np.flatnonzero(sends)
+            first, last = edges[filled], edges[filled] + sends[filled].astype(np.int64) - 1
+            silences = np.diff(numbers, append=numbers[:1])
+            silences[last] = self.steps - (numbers[last] - numbers[first])  # round the circle
+            fitting = self._expected.take(silences >> self._shift, mode="clip")
             idle[filled] = np.add.reduceat(fitting, edges[filled])
         return sends, idle

@@ -89,11 +89,9 @@ def _with_keep_alives(frames: Frames, links: Links, rng: np.random.Generator) ->
         last = -rng.random() * table.mean
         starts, stops = np.concatenate(([last], own)), np.concatenate((own, [span]))
         for silence in np.flatnonzero(stops - starts >= table.mean * 0.8).tolist():
-            drawn = [
-                moment for moment in table.draw(float(starts[silence]), float(stops[silence]), rng) if moment >= 0.0
-            ]
-            time.append(np.array(drawn, dtype=np.float64))
-            link.append(np.full(len(drawn), number, dtype=np.int64))
+            drawn = np.array(table.draw(float(starts[silence]), float(stops[silence]), rng))
+            time.append(drawn[drawn >= 0.0])
+            link.append(np.full(len(time[-1]), number, dtype=np.int64))
     times = np.concatenate(time)
     slots = np.ones(len(times), dtype=np.int64)
     slots[: len(frames.slots)] = frames.slots
