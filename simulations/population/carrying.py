@@ -1,0 +1,166 @@
+"""How letters travel under each policy, and the frames that they become.
+
+A letter waits at its sender's link, is deposited, waits at its recipient's link to the same relay, and is delivered.
+The relay answers a deposit with `stored`, a node a delivery with `ack`; both wait like everything else.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulations.arrays import Floats, Integers
+from simulations.population.community import Directions, Letters
+from simulations.population.frames import (
+    Frames,
+    LinkTotals,
+    envelopes_to_slots,
+    keep_alives,
+    moments,
+)
+from simulations.population.scenario import Policy, Scenario
+from simulations.population.ticks import Ticks, serve
+
+_ENVELOPE_BITS = 10
+
+
+class Journey(NamedTuple):
+    """Of each letter: when it left its sender and when it left the relay, and the numbers of the ticks at which it did,
+    where the policy has any. One latency later it is at the relay, and at its recipient."""
+
+    left: Floats
+    pushed: Floats
+    left_tick: Integers
+    pushed_tick: Integers
+
+    def followed_by(self, others: "Journey") -> "Journey":
+        """Those of these letters, then those of others."""
+        return Journey(*(np.concatenate(columns) for columns in zip(self, others, strict=True)))
+
+
+class Links:
+    """All links of a community, both ways, with whatever decides when they send."""
+
+    def __init__(self, scenario: Scenario, links: int, span: float, rng: np.random.Generator) -> None:
+        self.scenario = scenario
+        self.links = links
+        self.span = span
+        self.rng = rng
+        self.silences = keep_alives(scenario.keep_alive_seconds, span)
+        self.moments = moments(links, span, self.silences)
+        if scenario.policy is Policy.BATCHED:
+            rates = (1.0 / scenario.tick_seconds, 1.0 / scenario.tick_seconds)
+        else:
+            # Of a constant link's way down, loops take their share; a letter that meets a queue in equilibrium waits
+            # as if the rest were all there is.
+            rates = (scenario.payload_rate, scenario.slot_rate - scenario.loop_rate)
+        if scenario.policy is not Policy.DIRECT:
+            self.up, self.down = (Ticks(links, span, rate, rng) for rate in rates)
+
+    def carry(self, letters: Letters, directions: Directions) -> Journey:
+        """What shares a link in the constant policy must be carried at once: it queues."""
+        latency = self.scenario.latency_seconds
+        if self.scenario.policy is Policy.DIRECT:
+            none = np.empty(0, dtype=np.int64)
+            return Journey(letters.time, letters.time + latency, none, none)
+        sender = directions.sender_link.take(letters.direction)
+        recipient = directions.recipient_link.take(letters.direction)
+        left_tick = self._leave(self.up, sender, letters.time, letters.envelopes)
+        left = self.up.when(sender, left_tick)
+        pushed_tick = self._leave(self.down, recipient, left + latency, letters.envelopes)
+        return Journey(left, self.down.when(recipient, pushed_tick), left_tick, pushed_tick)
+
+    def delivered(self, journey: Journey) -> Floats:
+        """When each letter came to its recipient."""
+        return journey.pushed + self.scenario.latency_seconds
+
+    def frames(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[Frames, Frames]:
+        """Up and down, without keep-alives; of the constant policy none, as its frames do not depend on letters."""
+        sender = directions.sender_link.take(letters.direction)
+        recipient = directions.recipient_link.take(letters.direction)
+        relayed, delivered = journey.left + self.scenario.latency_seconds, self.delivered(journey)
+        if self.scenario.policy is Policy.DIRECT:
+            slots = np.concatenate((envelopes_to_slots(letters.envelopes), np.ones(len(sender), dtype=np.int64)))
+            return (
+                Frames(np.concatenate((sender, recipient)), np.concatenate((journey.left, delivered)), slots),
+                Frames(np.concatenate((recipient, sender)), np.concatenate((journey.pushed, relayed)), slots),
+            )
+        if self.scenario.policy is Policy.CONSTANT:
+            nothing = np.empty(0, dtype=np.int64)
+            return (Frames(nothing, np.empty(0), nothing),) * 2
+        acknowledged = self.up.after(recipient, delivered)
+        answered = self.down.after(sender, relayed)
+        return (
+            _merge(self.up, sender, journey.left_tick, letters.envelopes, recipient, acknowledged),
+            _merge(self.down, recipient, journey.pushed_tick, letters.envelopes, sender, answered),
+        )
+
+    def totals(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[LinkTotals, LinkTotals]:
+        """Frames and slots of each link, up and down, keep-alives among them."""
+        policy = self.scenario.policy
+        if policy is Policy.CONSTANT:
+            return self._constant_totals(), self._constant_totals()
+        if policy is Policy.BATCHED:
+            up, down = self.frames(letters, directions, journey)
+            return self._count(up), self._count(down)
+        return self._direct_totals(letters, directions, journey)
+
+    def constant_times(self, links: Integers, rng: np.random.Generator) -> Frames:
+        """The one-slot frames of one direction of some constant links."""
+        number = rng.poisson(self.scenario.slot_rate * self.span, len(links))
+        times = rng.random(int(number.sum())) * self.span
+        return Frames(np.repeat(links, number), times, np.ones(len(times), dtype=np.int64))
+
+    def _leave(self, ticks: Ticks, link: Integers, time: Floats, slots: Integers) -> Integers:
+        if self.scenario.policy is Policy.BATCHED:
+            return ticks.after(link, time)
+        return serve(ticks, link, time, slots)
+
+    def _count(self, frames: Frames) -> LinkTotals:
+        sends, idle = self.moments.count(self.moments.of_link(frames.link) + self.moments.within_link(frames.time))
+        large = np.flatnonzero(frames.slots > 1)
+        return _with_large(sends, idle, frames.link[large], frames.slots[large])
+
+    def _direct_totals(
+        self, letters: Letters, directions: Directions, journey: Journey
+    ) -> tuple[LinkTotals, LinkTotals]:
+        """Both ways at once: each frame has an answer a moment later, so both have the same silences."""
+        count = len(letters.direction)
+        numbers = np.empty(2 * count, dtype=np.uint32)
+        moment = self.moments.within_link(journey.pushed)
+        for place, link in ((slice(0, count), directions.sender_link), (slice(count, None), directions.recipient_link)):
+            np.add(self.moments.of_link(link).take(letters.direction), moment, out=numbers[place])
+        sends, idle = self.moments.count(numbers)
+        long = np.flatnonzero(letters.envelopes > 1)
+        slots = envelopes_to_slots(letters.envelopes[long])
+        sender = directions.sender_link[letters.direction[long]]
+        recipient = directions.recipient_link[letters.direction[long]]
+        return _with_large(sends, idle, sender, slots), _with_large(sends, idle, recipient, slots)
+
+    def _constant_totals(self) -> LinkTotals:
+        number = self.rng.poisson(self.scenario.slot_rate * self.span, self.links).astype(np.float64)
+        return LinkTotals(number, number, np.zeros(self.links))
+
+
+def _with_large(sends: Floats, idle: Floats, link: Integers, slots: Integers) -> LinkTotals:
+    """`sends` of each link, of which those named have more than the one slot that each has."""
+    extra = np.bincount(link, slots - 1.0, minlength=len(sends))
+    return LinkTotals(sends + idle, sends + idle + extra, idle)
+
+
+def _merge(
+    ticks: Ticks, link: Integers, tick: Integers, envelopes: Integers, small_link: Integers, small_tick: Integers
+) -> Frames:
+    """What leaves a link at the same tick is one frame (past eight slots, counted as one of all its slots).
+
+    `envelopes` leave with one tick, small commands with another.
+    """
+    tick_bits = int(8 * ticks.count).bit_length()
+    carried = (((link << tick_bits) + tick) << _ENVELOPE_BITS) + np.minimum(envelopes, (1 << _ENVELOPE_BITS) - 1)
+    keys = np.concatenate((carried, ((small_link << tick_bits) + small_tick) << _ENVELOPE_BITS))
+    keys.sort()
+    places = keys >> _ENVELOPE_BITS
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1]))) if len(keys) else keys
+    together = np.add.reduceat(keys & ((1 << _ENVELOPE_BITS) - 1), starts) if len(keys) else keys
+    places = places[starts]
+    links = places >> tick_bits
+    return Frames(links, ticks.when(links, places & ((1 << tick_bits) - 1)), envelopes_to_slots(together))

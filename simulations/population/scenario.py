@@ -1,0 +1,50 @@
+"""What is simulated: how many people, how they write, and what their links do with it."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from simulations.workload import LIVELY, Rhythm
+
+
+class Policy(Enum):
+    """When a link sends (design §8). *Batched* and *constant* are plans that the code does not carry out yet."""
+
+    DIRECT = "direct"
+    """What waits leaves at once."""
+    BATCHED = "batched"
+    """What waits leaves at the next point of a Poisson process."""
+    CONSTANT = "constant"
+    """One slot leaves at each point of Poisson processes, whatever waits."""
+
+
+class Scenario(NamedTuple):
+    """Seconds, unless named otherwise. Two ends of a link follow the same policy."""
+
+    policy: Policy
+    users: int
+    days: float = 1.0
+    contacts: int = 10
+    relays: int = 2
+    """Of a community. Everybody is connected to each of them, and each direction of a pair has its queue on another."""
+    rhythm: Rhythm = LIVELY
+    activity_sigma: float = 0.0
+    community: int = 2_000
+    """People simulated at once; all contacts are within."""
+    latency_seconds: float = 0.05
+    """One way between a node and a relay."""
+    receipt_mean_seconds: float = 1.0
+    """Spec 6 §5: exponential, unless the receipt rides on a text before."""
+    keep_alive_seconds: float = 300.0
+    """Spec 7 §4: uniform within 20 % of it, after the last frame of that direction."""
+    tick_seconds: float = 5.0
+    """Mean of the batched policy."""
+    payload_rate: float = 0.050
+    """Points a second at which a constant link sends what waits, else cover."""
+    loop_rate: float = 0.019
+    """The same for loops, which come back and take slots of the way down."""
+    drop_rate: float = 0.008
+
+    @property
+    def slot_rate(self) -> float:
+        """Slots a second of a constant link, each way."""
+        return self.payload_rate + self.loop_rate + self.drop_rate
