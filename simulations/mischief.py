@@ -23,6 +23,8 @@ class CheatingRelay(RelayHost):
         self.played: Callable[[FaultKind], None] = lambda kind: None
         """Told of each trick."""
         self.late_seconds = 0.0
+        self.notes: Callable[[CheatingRelay, End, Command], None] | None = None
+        """What it writes down of each command that it is given: it sees them, whatever it promises."""
         self._overtaken: tuple[End, Command] | None = None
 
     def behave(self) -> None:
@@ -35,6 +37,9 @@ class CheatingRelay(RelayHost):
         self._overtaken = None
 
     def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
+        if self.notes is not None:
+            for command in commands:
+                self.notes(self, end, command)
         kept = [command for command in commands if not self._answered_falsely(end, command)]
         if len(kept) < len(commands):
             end.flush()

@@ -74,11 +74,14 @@ class Stage:
 class World:
     """One run of one script."""
 
-    def __init__(self, stage: Stage, script: Script, *, timing: Timing = SCALED, begin: bool = True) -> None:
+    def __init__(
+        self, stage: Stage, script: Script, *, timing: Timing = SCALED, latency: float = LATENCY_SECONDS,
+        begin: bool = True,
+    ) -> None:  # fmt: skip
         self.script = script
         self.engine = Engine()
         self.chance = random.Random(f"latency {script.seed}")
-        self.network = Network(self.engine, LATENCY_SECONDS, JITTER, self.chance.random)
+        self.network = Network(self.engine, latency, JITTER, self.chance.random)
         self.fired: Counter[FaultKind] = Counter()
         """How often each kind of fault struck."""
         self.accepted: dict[int, Say] = {}

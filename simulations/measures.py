@@ -1,0 +1,216 @@
+"""What a run shows each observer, in figures: one row a figure, the same for real machines and for the model.
+
+An observer is a choice of rows of what was seen (`simulations.observation`). Truth scores its guesses, and is used for
+nothing else; the adversary knows the system, so the spread of delays is taken as known.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from simulations.adversaries import disclosure, receipts, size, timing
+from simulations.adversaries.discrimination import auc, true_positive_rate
+from simulations.arrays import Flags, Floats, Integers
+from simulations.observation import Observations
+from simulations.population.observing import Watched, talking
+from simulations.study import Observer, Study
+
+BIN_SECONDS = 1.0
+RECEIPT_SPAN_SECONDS = 3.0
+"""For how long after a target was sent something its receipt is looked for: three times the receipt's mean."""
+ROUND_SECONDS = 2.0
+_LEAST_TEXTS = 5
+"""A target must have had so many from the correspondent who is looked for."""
+_LEAST_FALSE_PAIRS = 1_000
+"""Fewer say nothing of a false positive rate of 10⁻³."""
+_ENOUGH = (5, 20, 100)
+
+
+class Figure(NamedTuple):
+    """One row. `window_seconds`: for how long was watched; 0 where it does not matter."""
+
+    measure: str
+    observer: str
+    window_seconds: float
+    figure: str
+    value: float
+
+
+class Seen(NamedTuple):
+    """A run, as far as measures need it."""
+
+    watched: Watched
+    lengths: Integers
+    delays: Floats
+    span_seconds: float
+    queues: dict[tuple[int, int], int]
+    """(sender, recipient): the queue of that direction, where relays were looked into."""
+
+
+def measure(study: Study, run: Seen, seed: int) -> Iterator[Figure]:
+    """Every figure that the study asks for."""
+    rng = np.random.default_rng((seed, 2))
+    for name in study.adversary.measures:
+        if name == "cost":
+            yield from _cost(run)
+        elif name == "size":
+            yield from _size(run)
+        else:
+            for observer in study.adversary.observers:
+                if name == "timing":
+                    yield from _timing(run, observer, rng)
+                elif name == "disclosure":
+                    yield from _disclosure(run, observer, study.adversary.targets, rng)
+                else:
+                    yield from _receipts(run, observer, study.adversary.targets, rng)
+
+
+def _cost(run: Seen) -> Iterator[Figure]:
+    frames = run.watched.seen.global_observer()
+    days = run.span_seconds / 86_400.0
+    each = run.watched.people * days
+    yield Figure("cost", "", 0.0, "megabytes a person a day", float(frames.length.sum()) / each / 1e6)
+    yield Figure("cost", "", 0.0, "frames a person a day", frames.rows / each)
+    yield Figure("cost", "", 0.0, "frames a text", frames.rows / max(1, len(run.lengths)))
+    came = run.delays[np.isfinite(run.delays)]
+    for share, name in ((50, "delay p50, s"), (99, "delay p99, s")):
+        yield Figure("cost", "", 0.0, name, float(np.percentile(came, share)) if len(came) else np.nan)
+    yield Figure("cost", "", 0.0, "texts that came", len(came) / max(1, len(run.delays)))
+
+
+def _size(run: Seen) -> Iterator[Figure]:
+    """What the first frame after a text was written tells of its length."""
+    up = run.watched.seen.times(toward_relay=True)
+    order = np.lexsort((up.time, up.link))
+    keys = up.link[order].astype(np.float64) * (2.0 * run.span_seconds + 1e4) + up.time[order]
+    wanted = run.watched.truth.sender_link * (2.0 * run.span_seconds + 1e4) + run.watched.truth.written
+    place = np.minimum(np.searchsorted(keys, wanted), len(order) - 1)
+    seen = up.length[order][place].astype(np.int64)
+    yield Figure("size", "global", 0.0, "bits of a text's length", size.leakage_bits(run.lengths, seen))
+    yield Figure("size", "", 0.0, "bits that there are", size.entropy_bits(np.bincount(run.lengths)))
+
+
+def _timing(run: Seen, observer: Observer, rng: np.random.Generator) -> Iterator[Figure]:
+    """Which link's texts come out at which other, from both links' frames."""
+    if observer == "local":  # one provider sees one end
+        return
+    links = run.watched.people * run.watched.relays
+    delays = run.delays[np.isfinite(run.delays)]
+    if not len(delays):
+        return
+    spread = timing.kernel(delays, BIN_SECONDS, rng)
+    for window in timing.WINDOWS_SECONDS:
+        if window > run.span_seconds:
+            continue
+        start = float(rng.uniform(0.0, run.span_seconds - window))
+        there = _links_of(run, observer, rng)
+        every = np.arange(links, dtype=np.int32)
+        up = timing.count_frames(run.watched.seen, every, True, start, start + window, BIN_SECONDS)
+        down = timing.count_frames(run.watched.seen, every, False, start, start + window, BIN_SECONDS)
+        true = talking(run.watched, start, start + window)
+        usable = _pairs(run, there)
+        if not (true & usable).any() or not (~true & usable).any():
+            continue
+        scores = timing.correlate(up, down, spread)
+        positive, negative = scores[true & usable], scores[~true & usable]
+        yield Figure("timing", observer, window, "AUC", auc(positive, negative))
+        if len(negative) >= _LEAST_FALSE_PAIRS:
+            rate = true_positive_rate(positive, negative)
+            yield Figure("timing", observer, window, "TPR at FPR 0.001", rate)
+
+
+def _links_of(run: Seen, observer: Observer, rng: np.random.Generator) -> Flags:
+    """Which links the observer watches."""
+    relay = np.arange(run.watched.people * run.watched.relays) % run.watched.relays
+    if observer == "relay":
+        return np.asarray(relay == rng.integers(run.watched.relays))
+    return np.ones(len(relay), dtype=np.bool_)
+
+
+def _pairs(run: Seen, there: Flags) -> Flags:
+    """From a watched link of one person to a watched link of another."""
+    person = np.arange(len(there)) // run.watched.relays
+    return np.asarray(there[:, None] & there[None, :] & (person[:, None] != person[None, :]))
+
+
+def _watching(run: Seen, observer: Observer, target: int, rng: np.random.Generator) -> Observations:
+    seen = run.watched.seen
+    if observer == "global":
+        return seen.global_observer()
+    if observer == "local":
+        return seen.local_observer(target)
+    relays = np.arange(run.watched.people, run.watched.people + run.watched.relays)
+    return seen.relays(relays.tolist() if observer == "colluding relays" else [int(rng.choice(relays))])
+
+
+def _targets(run: Seen, count: int, rng: np.random.Generator) -> Iterator[tuple[int, Integers, int]]:
+    """A person, everybody who wrote to them, and who of these wrote most."""
+    relays, truth = run.watched.relays, run.watched.truth
+    sender, recipient = truth.sender_link // relays, truth.recipient_link // relays
+    for target in rng.permutation(run.watched.people)[:count]:
+        writers, texts = np.unique(sender[recipient == target], return_counts=True)
+        if len(writers) and texts.max() >= _LEAST_TEXTS:
+            yield int(target), writers, int(writers[np.argmax(texts)])
+
+
+def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Generator) -> Iterator[Figure]:
+    """To whom does the target write: who is sent something soon after the target sent."""
+    if observer in ("local", "relay"):
+        return
+    truth, relays = run.watched.truth, run.watched.relays
+    disclosed: list[float] = []
+    intersected: list[float] = []
+    for target, _, _ in _targets(run, count, rng):
+        friends = np.unique(truth.recipient_link[truth.sender_link // relays == target] // relays)
+        if not len(friends):
+            continue
+        wires = run.watched.seen.global_observer()
+        down = wires.times(toward_relay=False)
+        others = down.destination != target
+        times, candidates = down.time[others], down.destination[others].astype(np.int64)
+        up = wires.times(toward_relay=True)
+        own = up.time[up.source == target]
+        after = disclosure.rounds_after(own, ROUND_SECONDS, times, candidates)
+        controls = np.sort(rng.uniform(0.0, run.span_seconds, 10 * max(1, len(own))))
+        usual = disclosure.rounds_after(controls, ROUND_SECONDS, times, candidates)
+        people = run.watched.people
+        disclosed.append(disclosure.recall(disclosure.disclose(after, people, usual), friends, rng))
+        intersected.append(disclosure.recall(disclosure.intersect(after, people), friends, rng))
+    if disclosed:
+        yield Figure("disclosure", observer, run.span_seconds, "recall@m, statistical", float(np.mean(disclosed)))
+        yield Figure("disclosure", observer, run.span_seconds, "recall@m, intersection", float(np.mean(intersected)))
+
+
+def _receipts(run: Seen, observer: Observer, count: int, rng: np.random.Generator) -> Iterator[Figure]:
+    """Who writes to the target: who is sent something soon after the target was (its receipt)."""
+    if observer == "local":
+        return
+    ranks: list[Floats] = []
+    candidates = 0
+    for target, _, correspondent in _targets(run, count, rng):
+        watching = _watching(run, observer, target, rng)
+        if observer == "global":
+            received, times, who = receipts.from_wires(watching, target)
+            truth, candidates = correspondent, run.watched.people
+        else:
+            there, back = run.queues.get((correspondent, target)), run.queues.get((target, correspondent))
+            if there is None or back is None:
+                return
+            received, times, who = receipts.from_relays(watching, there)
+            names, who = np.unique(who, return_inverse=True)
+            found = np.flatnonzero(names == back)
+            candidates = len(names)
+            truth = int(found[0]) if len(found) else -1
+        if len(received) >= _LEAST_TEXTS and len(times) and candidates > 1:
+            if truth < 0:  # the answer's queue is at another relay: nothing to find, and the guess is a guess
+                ranks.append(rng.integers(1, candidates + 1, len(received)).astype(np.float64))
+            else:
+                span = RECEIPT_SPAN_SECONDS
+                ranks.append(receipts.attack(received, times, who, candidates, truth, span, rng).ranks)
+    for number in _ENOUGH:
+        long = [row[number - 1] for row in ranks if len(row) >= number]
+        if long:
+            yield Figure("receipts", observer, 0.0, f"found after {number} texts", float(np.mean(np.array(long) <= 1)))
+    if ranks:
+        yield Figure("receipts", observer, 0.0, "found by guessing", 1.0 / candidates)
