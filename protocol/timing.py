@@ -41,6 +41,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A contact whose every queue refused, three times or more over this long, has closed the conversation."""
     housekeeping_seconds: float = 3_600.0
     """How often a node looks for what is old: queues to drop, custody to renew, handshakes that nobody answered."""
+    routes_again_seconds: float = 86_400.0
+    """Routes that the contact is not known to have are announced again so long after a relay took them."""
     store_retry_seconds: float = 1.0
     """After a batch that could not be stored, what must still be erased is tried again this much later."""
     forget_days: float = 35.0

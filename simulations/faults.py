@@ -162,7 +162,7 @@ def _old_disk(world: World, fault: Fault) -> None:
     relay.disk.keep("old")
 
     def restore() -> None:
-        if relay.index in world.gone:
+        if relay.index in world.gone or world.healed:
             return
         relay.die()
         relay.disk.go_back("old")

@@ -28,6 +28,7 @@ NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Iv
 SCALED = Timing(
     keep_alive_seconds=30.0,
     housekeeping_seconds=60.0,
+    routes_again_seconds=60.0,
     dial_seconds=4.0,
     direct_dial_seconds=2.0,
     reply_seconds=8.0,
@@ -89,6 +90,7 @@ class World:
         self.numbers = dict(stage.numbers)
         self.met: list[tuple[int, tuple[int, int]]] = []
         """Invitations that two people were given: inviter, and the two."""
+        self.healed = False
         self.gone: set[int] = set()
         """Relays that nobody will see again."""
         self.distrusted: set[int] = set()
@@ -202,6 +204,7 @@ class World:
 
     def heal(self) -> None:
         """Everything that can be mended is, at once; who is down starts."""
+        self.healed = True
         self.network.mend()
         for relay in self.relays:
             relay.behave()

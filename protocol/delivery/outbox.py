@@ -252,6 +252,24 @@ def repeat_handshakes(step: Step) -> None:
                 _move_handshake(step, row)
 
 
+def repeat_routes(step: Step) -> set[int]:
+    """Announcements that have custody and were not heard of since wait again; the contacts that they are for.
+
+    Whoever has only routes that are gone can report nothing missing.
+    """
+    before = step.now.service - step.timing.routes_again_seconds
+    touched: set[int] = set()
+    for item in step.tx.items.find(kind=ItemKind.ROUTES):
+        row = step.tx.envelopes.brief(item.sealed) if item.sealed is not None else None
+        contact = step.tx.contacts.get(item.contact)
+        if contact is None or contact.state is not ContactState.ACTIVE:
+            continue
+        if row is not None and row.stored_at is not None and row.stored_at <= before:
+            step.tx.items.update(item.id, sealed=None, due=step.now.service)
+            touched.add(item.contact)
+    return touched
+
+
 def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -> set[int]:
     rows = step.tx.envelopes.find(route=route.id)
     rows = [row for row in rows if stored_too or row.stored_at is None]

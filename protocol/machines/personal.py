@@ -148,7 +148,7 @@ class Personal:
         used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
         self._hosts.forget_unused(step, used | joining.relays(step))
         outbox.repeat_handshakes(step)
-        for contact in outbox.renew(step):
+        for contact in sorted(outbox.renew(step) | outbox.repeat_routes(step)):
             outbox.pump(step, self._hosts, contact)
 
     def _pump_all(self, step: Step, more: set[int]) -> None:

@@ -3,19 +3,22 @@
 from protocol.mailbox import ContactState, MessageState
 from simulations.checkers import Violation
 from simulations.checkers.conversations import Side, conversations, one_sided
+from simulations.script import FaultKind
 from simulations.world import World, text_of
 
 
 def all_delivered(world: World) -> bool:
     """Whether every node knows of each of its messages that it has arrived; cheap enough to ask often."""
+    lost = (ContactState.WAITING, ContactState.REFUSED) if world.fired[FaultKind.WITHHOLD] else (ContactState.REFUSED,)
+    excluded = ", ".join(str(state.value) for state in lost)
     for person in world.people:
         waiting = person.disk.connection.execute(
             "SELECT 1 FROM messages m JOIN contacts c ON c.id = m.contact"
-            " WHERE m.mine = 1 AND m.state < 3 AND c.state <> 3 LIMIT 1"
+            f" WHERE m.mine = 1 AND m.state < 3 AND c.state NOT IN ({excluded}) LIMIT 1"
         ).fetchone()
         if waiting is not None:
             return False
-    return all(side.contact.state is ContactState.REFUSED for side in one_sided(world))
+    return all(_may_wait(world, side) for side in one_sided(world))
 
 
 def check_delivery(world: World) -> None:
@@ -30,8 +33,13 @@ def check_delivery(world: World) -> None:
             sender = world.people[line.sender].name
             raise Violation("delivery", f"{sender}'s node accepted message {line.number}, and has it no more")
     for side in one_sided(world):
-        if side.contact.state is not ContactState.REFUSED:
+        if not _may_wait(world, side):
             raise Violation("delivery", f"{side.name} still waits for {side.contact.name}, who knows of nothing")
+
+
+def _may_wait(world: World, side: Side) -> bool:
+    """Whether one person alone may know of a contact: the loser of a race, or one whose handshake was thrown away."""
+    return side.contact.state is ContactState.REFUSED or world.fired[FaultKind.WITHHOLD] > 0
 
 
 def _check_direction(sender: Side, reader: Side) -> None:
