@@ -221,6 +221,7 @@ def _rotated(world: World, fault: Fault) -> None:
             person.ask(Configure(everything[:count] if fault.seconds < 20.0 else everything[-count:], None), _ignore)
 
     use(1)
+    world.rotated.add(fault.target)
     world.engine.after(fault.seconds, partial(use, len(everything)))
     world.strike(fault.kind)
 

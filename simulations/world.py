@@ -90,6 +90,8 @@ class World:
         self.numbers = dict(stage.numbers)
         self.met: list[tuple[int, tuple[int, int]]] = []
         """Invitations that two people were given: inviter, and the two."""
+        self.rotated: set[int] = set()
+        """People who left a relay, and may not have come back to it."""
         self.healed = False
         self.gone: set[int] = set()
         """Relays that nobody will see again."""
@@ -215,6 +217,8 @@ class World:
             host.wall_offset, host.rate = 0.0, 1.0
             if not host.up and host.index not in self.gone:
                 host.boot()
+        for number in sorted(self.rotated):
+            self.people[number].ask(Configure(self.all_relays(), None), lambda result: None)
 
     def strike(self, kind: FaultKind, times: int = 1) -> None:
         """A fault has struck."""

@@ -147,10 +147,10 @@ def _show(step: Step, message: Message, missing: bool) -> int:
 
 def _raise_children(step: Step, late: Message, height: int) -> None:
     """A parent came after what names it was shown: heights follow, so that both ends sort alike. Places stay."""
-    marked = [row for row in step.tx.messages.missing_parents(late.contact) if late.message_id in _parents(row)]
-    if not marked:
+    marked = step.tx.messages.missing_parents(late.contact)
+    if not any(late.message_id in _parents(row) for row in marked):
         return
-    first = min(row.change for row in marked if row.change is not None)
+    first = min(row.change for row in marked if row.change is not None)  # what follows may stand before what it follows
     later = step.tx.messages.shown_from(late.contact, first)
     heights = {row.message_id: row.height for row in later} | {late.message_id: height}
     raised = [late.message_id]

@@ -66,7 +66,7 @@ def open_envelope(step: Step, contact: Contact, envelope: Envelope) -> Outcome:
         items = unpad_items(opened.payload)
     except PeerError:
         return Outcome(Fate.UNREADABLE)
-    if contact.state is ContactState.WAITING:
+    if contact.state is not ContactState.ACTIVE:  # whoever writes has not refused, whatever a relay said
         step.tx.contacts.update(contact.id, state=ContactState.ACTIVE)
     return Outcome(Fate.OPENED, tuple(items))
 

@@ -168,14 +168,11 @@ def refused(step: Step, hosts: Hosts, session: HostSession, queue_id: int, code:
         step.wake_at(rest)
     elif code is not Code.REFUSED:
         hosts.leave(step, session)
-    elif queue.invitation is not None and queue.contact is None:
+    elif queue.state is QueueState.RETIRING:
+        step.tx.queues.remove(queue.id)
+    else:
         step.tx.queues.update(queue.id, state=QueueState.CREATING)
         _create(step, session, replace(queue, state=QueueState.CREATING))
-    elif queue.contact is not None:
-        step.tx.queues.remove(queue.id)
-        if queue.state is not QueueState.RETIRING:
-            relay = OwnRelay(queue.host, queue.relay, queue.direct)
-            _create(step, session, make_queue(step, relay, queue.position, contact=queue.contact))
 
 
 def create_again(step: Step, session: HostSession) -> None:
