@@ -38,8 +38,15 @@ def check_delivery(world: World) -> None:
 
 
 def _may_wait(world: World, side: Side) -> bool:
-    """Whether one person alone may know of a contact: the loser of a race, or one whose handshake was thrown away."""
-    return side.contact.state is ContactState.REFUSED or world.fired[FaultKind.WITHHOLD] > 0
+    """Whether one person alone may know of a contact: the loser of a race, or one whose handshake was thrown away.
+
+    A relay that went back in time has again the queue which the inviter dropped: the loser waits there for nobody.
+    """
+    if side.contact.state is ContactState.REFUSED or world.fired[FaultKind.WITHHOLD]:
+        return True
+    inviter = world.person_of(side.contact.identity).index
+    lost_race = any(inviter == one and side.person.index in joiners for one, joiners in world.met)
+    return lost_race and world.fired[FaultKind.OLD_DISK] > 0
 
 
 def _check_direction(sender: Side, reader: Side) -> None:
