@@ -49,7 +49,7 @@ def attack(
     ends = np.searchsorted(rounds.round, np.arange(len(received)), side="right")
     start = 0
     for index, end in enumerate(ends):
-        np.add.at(seen, rounds.candidate[start:end], 1.0)
+        seen += np.bincount(rounds.candidate[start:end], minlength=count)
         ranks[index] = rank(seen / (index + 1) - expected, truth)
         start = int(end)
     return Outcome(disclose(rounds, count, usual), ranks)

@@ -29,8 +29,9 @@ def floor(users: int, latency_rounds: float, cover: float) -> float:
 
     `cover`: the probability that a user sends a dummy in a round.
     """
-    real = max(0.0, 1.0 - (latency_rounds - 1.0) / (users - 1.0))
-    return real * float((1.0 - cover) ** latency_rounds)
+    rounds = max(1.0, latency_rounds)  # what takes less than a round is there at its end
+    real = max(0.0, 1.0 - (rounds - 1.0) / (users - 1.0))
+    return real * float((1.0 - cover) ** rounds)
 
 
 def silences(

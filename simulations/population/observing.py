@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.limits import SLOT_BYTES
+from protocol.limits import ENVELOPE_BYTES, SLOT_BYTES
 from simulations.arrays import Flags, Floats, Integers
-from simulations.observation import Observations, in_order
+from simulations.observation import Observations, in_order, join
 from simulations.population import community
 from simulations.population.carrying import Links
 from simulations.population.frames import Frames
@@ -16,10 +16,11 @@ from simulations.recording import NO_QUEUE, Sight
 
 
 class Truth(NamedTuple):
-    """Who wrote to whom when, as links: for scoring alone."""
+    """Who wrote to whom when, for scoring alone. `direction` names the queue; direction ^ 1 is the way back."""
 
     written: Floats
     delivered: Floats
+    direction: Integers
     sender_link: Integers
     """On which the text left."""
     recipient_link: Integers
@@ -36,17 +37,18 @@ class Watched(NamedTuple):
 
 
 def watch(scenario: Scenario, seed: int) -> Watched:
-    """All of `scenario.users` as one community, with what a global observer sees on its wires."""
+    """All of `scenario.users` as one community, with all its wires, and what its relays see inside."""
     rng = np.random.default_rng(seed)
     contacts = community.people(scenario, scenario.users, rng)
     directions = community.place(contacts, scenario.relays, rng)
     texts = community.write(scenario, contacts, scenario.users, rng)
     carried = carry_community(scenario, texts, directions, scenario.users, rng)
     truth = Truth(
-        texts.time, carried.delivered,
+        texts.time, carried.delivered, texts.direction,
         directions.sender_link[texts.direction], directions.recipient_link[texts.direction],
     )  # fmt: skip
-    return Watched(observe(carried, scenario, rng), truth, scenario.users, scenario.relays)
+    seen = join((observe(carried, scenario, rng), deposits(carried, scenario)))
+    return Watched(seen, truth, scenario.users, scenario.relays)
 
 
 def observe(carried: Carried, scenario: Scenario, rng: np.random.Generator) -> Observations:
@@ -60,6 +62,24 @@ def observe(carried: Carried, scenario: Scenario, rng: np.random.Generator) -> O
         both = (_with_keep_alives(up, links, rng), _with_keep_alives(down, links, rng))
     rows = [_rows(frames, scenario, toward) for frames, toward in zip(both, (True, False), strict=True)]
     return in_order(Observations(*(np.concatenate(columns) for columns in zip(*rows, strict=True))))
+
+
+def deposits(carried: Carried, scenario: Scenario) -> Observations:
+    """What relays see inside: each letter put into its queue, whose number is the letter's direction."""
+    letters = carried.letters
+    link = carried.directions.sender_link[letters.direction]
+    person, relay = np.divmod(link, scenario.relays)
+    count = len(link)
+    return Observations(
+        carried.journey.left + scenario.latency_seconds,
+        link.astype(np.int32),
+        person.astype(np.int32),
+        (relay + scenario.users).astype(np.int32),
+        np.full(count, ENVELOPE_BYTES, dtype=np.int32),
+        np.ones(count, dtype=np.bool_),
+        np.full(count, Sight.DEPOSIT, dtype=np.int8),
+        letters.direction.astype(np.int32),
+    )
 
 
 def _rows(frames: Frames, scenario: Scenario, toward_relay: bool) -> Observations:

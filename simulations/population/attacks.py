@@ -1,0 +1,113 @@
+"""The adversaries on the population model's traffic: one figure a seed, for intervals over seeds."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulations.adversaries import receipts, timing, trilemma
+from simulations.arrays import Floats, Integers
+from simulations.population.observing import Watched, talking
+from simulations.population.scenario import Policy, Scenario
+from simulations.workload import DAY_SECONDS
+
+LEAST_TEXTS = 10
+"""Of a queue in a day, to be a target of the receipt attack."""
+TARGETS = 30
+MOST_FRAMES = 200
+"""To a target's host, after which the observer of wires stops: frames of cover are without end."""
+
+
+class ReceiptFigures(NamedTuple):
+    """Of targets: how many correspondents rank first at the end of the day, and the median of the messages needed."""
+
+    found: float
+    messages_needed: float
+
+
+def bin_seconds(scenario: Scenario) -> float:
+    """Fine enough for the policy's delays, and coarse enough that a bin holds something."""
+    return {Policy.DIRECT: 1.0, Policy.BATCHED: 2.0, Policy.CONSTANT: 5.0}[scenario.policy]
+
+
+def relay_delays(scenario: Scenario, count: int, rng: np.random.Generator) -> Floats:
+    """What the adversary knows of the delay between two wires: the policy's distribution, of an empty queue."""
+    if scenario.policy is Policy.DIRECT:
+        return np.full(count, scenario.latency_seconds)
+    mean = scenario.tick_seconds
+    if scenario.policy is Policy.CONSTANT:
+        mean = 1.0 / (scenario.slot_rate - scenario.loop_rate)
+    return scenario.latency_seconds + rng.exponential(mean, count)
+
+
+def correlate(watched: Watched, scenario: Scenario, seconds: float, rng: np.random.Generator) -> timing.Correlation:
+    """A global observer who watches `seconds` around the busiest hour, all pairs of links of two people."""
+    middle = scenario.rhythm.peak_seconds
+    start, stop = middle - seconds / 2.0, min(middle + seconds / 2.0, scenario.days * DAY_SECONDS)
+    size = bin_seconds(scenario)
+    links = np.arange(watched.people * watched.relays, dtype=np.int32)
+    seen = watched.seen.global_observer()
+    up = timing.count_frames(seen, links, True, start, stop, size)
+    down = timing.count_frames(seen, links, False, start, stop, size)
+    kernel = timing.kernel(relay_delays(scenario, 20_000, rng), size, rng)
+    person = links // watched.relays
+    usable = person[:, None] != person[None, :]
+    return timing.judge(timing.correlate(up, down, kernel), talking(watched, start, stop), usable)
+
+
+def join_queues(watched: Watched, span_seconds: float, rng: np.random.Generator) -> ReceiptFigures:
+    """Relays that share their notes: which queue gets something soon after the target's queue got something?"""
+    inside = watched.seen.relays([watched.people + relay for relay in range(watched.relays)])
+    queues = int(watched.truth.direction.max() | 1) + 1
+    outcomes = []
+    for target in _targets(watched, rng).tolist():
+        received, times, candidates = receipts.from_relays(inside, target)
+        outcomes.append(receipts.attack(received, times, candidates, queues, target ^ 1, span_seconds, rng))
+    return _figures(outcomes)
+
+
+def find_hosts(watched: Watched, span_seconds: float, rng: np.random.Generator) -> ReceiptFigures:
+    """A global observer: which host gets something soon after the target's host got something?"""
+    seen = watched.seen.global_observer()
+    outcomes = []
+    for target in _targets(watched, rng).tolist():
+        chosen = watched.truth.direction == target
+        sender = int(watched.truth.sender_link[chosen][0]) // watched.relays
+        recipient = int(watched.truth.recipient_link[chosen][0]) // watched.relays
+        received, times, hosts = receipts.from_wires(seen, recipient)
+        received = received[:MOST_FRAMES]
+        outcomes.append(receipts.attack(received, times, hosts, watched.people, sender, span_seconds, rng))
+    return _figures(outcomes)
+
+
+def stand(watched: Watched, scenario: Scenario, rng: np.random.Generator) -> trilemma.Position:
+    """Against the anonymity trilemma: of two people with one of whom a text began, how often was just one sending?"""
+    truth = watched.truth
+    chosen = rng.choice(len(truth.written), min(400, len(truth.written)), replace=False)
+    up = watched.seen.global_observer().times(toward_relay=True)
+    latency = float(np.median(truth.delivered - truth.written))
+    certain = []
+    for text in chosen.tolist():
+        own = int(truth.sender_link[text]) // watched.relays
+        other = int(rng.integers(watched.people - 1))
+        other += other >= own
+        near = up.between(truth.delivered[text] - 2.0 * latency - 1.0, truth.delivered[text])
+        certain.append(
+            trilemma.silences(
+                near.time, watched.people, (own, other), truth.delivered[text : text + 1],
+                truth.delivered[text] - truth.written[text] + 1e-6, near.source.astype(np.float64),
+            )
+        )  # fmt: skip
+    texts_per_second = len(truth.written) / (scenario.days * DAY_SECONDS * watched.people)
+    cover = scenario.slot_rate * watched.relays if scenario.policy is Policy.CONSTANT else 0.0
+    round_seconds = 1.0 / (texts_per_second * watched.people)
+    return trilemma.position(watched.people, latency, round_seconds, cover, float(np.mean(certain)))
+
+
+def _targets(watched: Watched, rng: np.random.Generator) -> Integers:
+    busy = np.flatnonzero(np.bincount(watched.truth.direction) >= LEAST_TEXTS)
+    return rng.choice(busy, min(TARGETS, len(busy)), replace=False)
+
+
+def _figures(outcomes: list[receipts.Outcome]) -> ReceiptFigures:
+    first = [outcome.ranks[-1] == 1.0 for outcome in outcomes]
+    return ReceiptFigures(float(np.mean(first)), float(np.median([outcome.messages_needed for outcome in outcomes])))
