@@ -341,6 +341,13 @@ class Table(Protocol[R]):
     def count(self, **equal: object) -> int: ...
 
 
+class OwnQueues(Table[OwnQueue], Protocol):
+    """Of all contacts and invitations."""
+
+    def hosts(self) -> list[OwnRelay]:
+        """Where these queues are, each once."""
+
+
 class OutgoingItems(Table[OutgoingItem], Protocol):
     """Items that wait (`sealed` nil, not arrived) have a due time."""
 
@@ -360,7 +367,9 @@ class SealedEnvelopes(Table[SealedEnvelope], Protocol):
     def below(self, contact: int, total: int) -> list[SealedEnvelope]:
         """Those with an index below `total`."""
 
-    def unstored(self, route: int) -> list[SealedEnvelope]: ...
+    def unstored(self, relay: RelayKey, service: float) -> list[SealedEnvelope]:
+        """Deposits that nobody answered, on claimed routes of this host which are not left alone, by route."""
+
     def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]: ...
 
 
@@ -391,7 +400,7 @@ class PersonalTransaction(Transaction, Protocol):
     @property
     def profile(self) -> Table[Profile]: ...
     @property
-    def queues(self) -> Table[OwnQueue]: ...
+    def queues(self) -> OwnQueues: ...
     @property
     def invitations(self) -> Table[OwnInvitation]: ...
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
-from protocol.keys import MessageId
+from protocol.keys import MessageId, RelayKey
 from protocol.mailbox import (
     Change,
     Contact,
@@ -20,9 +20,11 @@ from protocol.mailbox import (
     OutgoingItem,
     OwnInvitation,
     OwnQueue,
+    OwnRelay,
     Partial,
     PeerRoute,
     Profile,
+    RouteState,
     SealedEnvelope,
     Seen,
     Session,
@@ -106,6 +108,16 @@ SCHEMA = Schema(
 _WAITING = "sealed IS NULL AND arrived = 0"
 
 
+class SqlOwnQueues(SqlTable[OwnQueue]):
+    """Spec 6 §3."""
+
+    def hosts(self) -> list[OwnRelay]:
+        """Where these queues are, each once, as the newest queue there names it."""
+        newest = "SELECT max(id) FROM queues GROUP BY relay"
+        rows = self.connection.execute(f"SELECT host, relay, direct FROM queues WHERE id IN ({newest}) ORDER BY id")
+        return [OwnRelay(host, relay, bool(direct)) for host, relay, direct in rows]
+
+
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
     """Spec 6 §4."""
 
@@ -150,9 +162,11 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         statement = f'{self.select} WHERE contact = ? AND "index" < ? ORDER BY "index"'
         return self.read_all(statement, (contact, total))
 
-    def unstored(self, route: int) -> list[SealedEnvelope]:
-        """Deposits that nobody answered, oldest first."""
-        return self.read_all(f"{self.select} WHERE route = ? AND stored_at IS NULL ORDER BY id", (route,))
+    def unstored(self, relay: RelayKey, service: float) -> list[SealedEnvelope]:
+        """Deposits that nobody answered, on claimed routes of this host which are not left alone, by route."""
+        routes = f"SELECT id FROM routes WHERE relay = ? AND retry_at <= ? AND state = {RouteState.CLAIMED.value}"
+        statement = f"{self.select} WHERE route IN ({routes}) AND stored_at IS NULL ORDER BY route, id"
+        return self.read_all(statement, (relay, service))
 
     def stored_before(self, service: float, limit: int) -> list[SealedEnvelope]:
         """Custody older than this, oldest first."""
@@ -203,7 +217,7 @@ class MailboxTransaction(SqlTransaction):
     def __init__(self, connection: sqlite3.Connection, writes: bool = True) -> None:
         super().__init__(connection, writes)
         self.profile = SqlTable(connection, "profile", Profile, ("id",))
-        self.queues = SqlTable(connection, "queues", OwnQueue, ("id",))
+        self.queues = SqlOwnQueues(connection, "queues", OwnQueue, ("id",))
         self.invitations = SqlTable(connection, "invitations", OwnInvitation, ("id",))
         self.joining = SqlTable(connection, "joining", Joining, ("id",))
         self.contacts = SqlTable(connection, "contacts", Contact, ("id",))

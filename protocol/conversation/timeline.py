@@ -89,12 +89,14 @@ def add_received(step: Step, contact: Contact, content: Text) -> bool:
 
 def show_overdue(step: Step) -> None:
     """Show, marked, what has waited for a parent long enough."""
-    for overdue in step.tx.messages.overdue(step.now.service):
-        message = step.tx.messages.get(overdue.id)
-        if message is not None and message.change is None:
-            _show(step, message, missing=True)
-            _show_children(step, message)
     due = step.tx.messages.next_show()
+    if due is not None and due <= step.now.service:
+        for overdue in step.tx.messages.overdue(step.now.service):
+            message = step.tx.messages.get(overdue.id)
+            if message is not None and message.change is None:
+                _show(step, message, missing=True)
+                _show_children(step, message)
+        due = step.tx.messages.next_show()
     if due is not None:
         step.wake_at(due)
 

@@ -88,15 +88,13 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
 def deposit_again(step: Step, session: HostSession) -> None:
     """What was sealed for this host and has no custody yet, byte for byte, as far as the connection has room."""
     session.backlog = False
-    for route in step.tx.routes.find(relay=session.relay):
-        if route.retry_at > step.now.service or route.state is not RouteState.CLAIMED:
-            continue
-        for row in step.tx.envelopes.unstored(route.id):
-            if not session.has_room:
-                session.backlog = True
-                return
-            if not session.asked(Ask.DEPOSIT, row.id):
-                _deposit(step, session, route, row)
+    for row in step.tx.envelopes.unstored(session.relay, step.now.service):
+        if not session.has_room:
+            session.backlog = True
+            return
+        route = None if session.asked(Ask.DEPOSIT, row.id) else step.tx.routes.get(row.route)
+        if route is not None:
+            _deposit(step, session, route, row)
 
 
 def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:
