@@ -15,7 +15,7 @@ from node.store.migrations import Step, check_version, migrate
 from protocol.errors import DiskBrokenError, DiskFullError, StoreError
 
 PAGE_BYTES = 4_096
-CHECKPOINT_PAGES = 1_000
+CHECKPOINT_PAGES = 1000
 """More makes the tail of latencies longer, less gains nothing; background checkpoints never reset a busy log."""
 MOST_LOG_BYTES = 16 * 2**20
 """What a write-ahead log that once grew is cut back to."""

@@ -22,9 +22,11 @@ from protocol.mailbox import (
     OutgoingItem,
     OwnInvitation,
     OwnQueue,
+    OwnRelay,
     Partial,
     PeerRoute,
     Profile,
+    RouteState,
     SealedEnvelope,
     Seen,
     Session,
@@ -114,6 +116,16 @@ _WAITING = "sealed IS NULL AND arrived = 0"
 _UNDER_WAY = 'SELECT id, contact, route, "index", stored_at FROM envelopes'
 
 
+class SqlOwnQueues(SqlTable[OwnQueue]):
+    """Spec 6 §3."""
+
+    def hosts(self) -> list[OwnRelay]:
+        """Where these queues are, each once, as the newest queue there names it."""
+        newest = "SELECT max(id) FROM queues GROUP BY relay"
+        rows = self.connection.execute(f"SELECT host, relay, direct FROM queues WHERE id IN ({newest}) ORDER BY id")
+        return [OwnRelay(host, relay, bool(direct)) for host, relay, direct in rows]
+
+
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
     """Spec 6 §4."""
 
@@ -170,7 +182,7 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
 
     def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
-        routes = "SELECT id FROM routes WHERE relay = ? AND state = 2 AND retry_at <= ?"
+        routes = f"SELECT id FROM routes WHERE relay = ? AND state = {RouteState.CLAIMED.value} AND retry_at <= ?"
         statement = f"{self.select} WHERE stored_at IS NULL AND route IN ({routes}) ORDER BY id LIMIT ?"
         return self.read_all(statement, (relay, service, limit))
 
@@ -251,7 +263,7 @@ class MailboxTransaction(SqlTransaction):
     def __init__(self, connection: sqlite3.Connection, writes: bool = True) -> None:
         super().__init__(connection, writes)
         self.profile = SqlTable(connection, "profile", Profile, ("id",))
-        self.queues = SqlTable(connection, "queues", OwnQueue, ("id",))
+        self.queues = SqlOwnQueues(connection, "queues", OwnQueue, ("id",))
         self.invitations = SqlTable(connection, "invitations", OwnInvitation, ("id",))
         self.joining = SqlTable(connection, "joining", Joining, ("id",))
         self.contacts = SqlTable(connection, "contacts", Contact, ("id",))
