@@ -155,7 +155,8 @@ def _settle_in(connection: sqlite3.Connection, schema: Schema) -> None:
 def _explain(error: BaseException, path: Path, schema: Schema, key: bytes | None) -> None:
     """Raise what a person can act on, where `error` is a database's."""
     meant = store_error(error)
-    if isinstance(meant, DiskBrokenError):
+    # Python meets the letters of a damaged schema before it can say what SQLite thinks of them.
+    if isinstance(meant, DiskBrokenError) or isinstance(error, UnicodeDecodeError):
         other = "" if key is None else ", or encrypted under another key"
         raise DiskBrokenError(
             f"{path} is damaged or not a {schema.name}{other}. Restore it, or move it away to begin with an empty one."

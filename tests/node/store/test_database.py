@@ -96,6 +96,19 @@ def test_rubbish_is_not_opened_and_not_changed(path: Path, size: int, key: bytes
     assert path.read_bytes() == rubbish
 
 
+def test_a_schema_that_is_damaged_down_to_its_letters_is_called_damaged(path: Path) -> None:
+    open_database(path, FIRST).close()
+    damaged = (
+        path.read_bytes()
+        .replace(b"tableoneone", b"table\xd4neone")
+        .replace(b"CREATE TABLE one", b"CRE\xd4TE TABLE one")
+    )
+    path.write_bytes(damaged)
+    for opener in (open_database, open_reader):
+        with pytest.raises(DiskBrokenError, match="damaged or not a test database"):
+            opener(path, FIRST)
+
+
 def test_an_encrypted_file_opens_under_its_key_alone(path: Path) -> None:
     open_database(path, FIRST, KEY).close()
     assert b"SQLite" not in path.read_bytes()
