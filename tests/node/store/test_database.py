@@ -1,6 +1,7 @@
 """Databases that are new, old, newer, foreign, damaged, locked away, or on a full disk."""
 
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from node.store import ballast
 from node.store.ballast import BALLAST_BYTES, Ballast
 from node.store.database import Schema, open_database, open_reader, store_error
+from node.store.mailbox import MailboxStore
 from node.store.relay import RelayStore
 from node.store.transaction import SqlTransaction
 from protocol.errors import CallerError, DiskBrokenError, DiskFullError, StoreError
@@ -188,6 +190,24 @@ def test_a_database_that_somebody_else_holds_is_busy_not_broken(path: Path) -> N
     with pytest.raises(StoreError) as caught, SqlTransaction(waiter):
         pass
     assert type(caught.value) is StoreError
+
+
+@KEYS
+def test_a_mailbox_that_cannot_be_folded_is_closed_all_the_same_and_says_why(path: Path, key: bytes | None) -> None:
+    store = MailboxStore(path, key)
+    store.save_service(7.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    try:
+        with pytest.raises(StoreError):
+            store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(Exception, match="closed"):
+        store.connection.execute("SELECT 1")
+    again = MailboxStore(path, key)
+    assert again.service_offset() == 7.0
+    again.close()
 
 
 # The ballast
