@@ -1,5 +1,6 @@
 """Databases that are new, old, newer, foreign, damaged, locked away, or on a full disk."""
 
+import errno
 import os
 import resource
 import shutil
@@ -208,6 +209,52 @@ def test_a_mailbox_that_cannot_be_folded_is_closed_all_the_same_and_says_why(pat
     again = MailboxStore(path, key)
     assert again.service_offset() == 7.0
     again.close()
+
+
+@pytest.fixture
+def left_behind(path: Path) -> Path:
+    """A database whose process was killed: its log lies beside it."""
+    connection = open_database(path, FIRST)
+    connection.execute("INSERT INTO one VALUES (7)")
+    copy = path.with_name("copy.db")
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
+    connection.close()
+    return copy
+
+
+def test_a_log_that_was_left_is_written_and_synced_again_before_anything_is_built_upon_it(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = left_behind.with_name("copy.db-wal")
+    held, synced = log.read_bytes(), []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, log.read_bytes()))
+        real_fsync(descriptor)
+
+    real_fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    connection = open_database(left_behind, FIRST)
+    assert synced[0] == (log.stat().st_ino, held)
+    assert connection.execute("SELECT a FROM one").fetchall() == [(7,)]
+    connection.close()
+
+
+@pytest.mark.parametrize(("number", "expected"), [(errno.EIO, DiskBrokenError), (errno.ENOSPC, DiskFullError)])
+def test_a_log_that_cannot_be_written_again_is_not_built_upon(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[StoreError]
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(expected):
+            open_database(left_behind, FIRST)
+    connection = open_database(left_behind, FIRST)
+    assert connection.execute("SELECT a FROM one").fetchall() == [(7,)]
+    connection.close()
 
 
 # The ballast
