@@ -4,6 +4,7 @@ One connection belongs to one thread. Statements run outside of Python's implici
 BEGIN and COMMIT (`node.store.transaction`).
 """
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal, cast
 
 from msgspec import Struct
 
+from node import files
 from node.store.migrations import Step, check_version, migrate
 from protocol.errors import DiskBrokenError, DiskFullError, StoreError
 
@@ -54,6 +56,7 @@ def open_database(path: Path, schema: Schema, key: bytes | None = None) -> sqlit
     try:
         check_version(connection, path, schema.name, schema.application_id, len(schema.steps))
         _settle_in(connection, schema)
+        _trust_log(connection, path)
         migrate(connection, schema.application_id, schema.steps)
     except BaseException as error:
         connection.close()
@@ -160,10 +163,30 @@ def _settle_in(connection: sqlite3.Connection, schema: Schema) -> None:
     connection.execute(f"PRAGMA secure_delete = {schema.secure_delete}")
 
 
+def _trust_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Write a log that a killed process left once more before anything is built upon it.
+
+    Had its last sync failed, SQLite would still read, and take for committed, what the disk does not hold; the next
+    power failure would then take along all that was confirmed after it.
+    """
+    log = path.with_name(path.name + "-wal")
+    connection.execute("BEGIN IMMEDIATE")  # nobody else appends meanwhile
+    try:
+        if log.exists() and log.stat().st_size:
+            files.write_again(log)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFullError("The disk is full. Make room; nothing that was confirmed is lost.") from error
+        raise DiskBrokenError(f"{log} cannot be written: {error.strerror}.") from error
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def _explain(error: BaseException, path: Path, schema: Schema, key: bytes | None) -> None:
     """Raise what a person can act on, where `error` is a database's."""
     meant = store_error(error)
-    if isinstance(meant, DiskBrokenError):
+    # Python meets the letters of a damaged schema before it can say what SQLite thinks of them.
+    if isinstance(meant, DiskBrokenError) or isinstance(error, UnicodeDecodeError):
         other = "" if key is None else ", or encrypted under another key"
         raise DiskBrokenError(
             f"{path} is damaged or not a {schema.name}{other}. Restore it, or move it away to begin with an empty one."

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset, store_error
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
 from protocol.keys import MessageId, RelayKey
@@ -328,6 +328,10 @@ class MailboxStore:
         save_service(self.connection, service)
 
     def close(self) -> None:
-        """With the write-ahead log emptied."""
-        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.connection.close()
+        """With the write-ahead log emptied. Raises StoreError where the disk does not let it; closed all the same."""
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as error:
+            raise store_error(error) or error from error
+        finally:
+            self.connection.close()
