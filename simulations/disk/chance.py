@@ -5,4 +5,4 @@ import random
 
 def stream(*name: object) -> random.Random:
     """The same for the same name."""
-    return random.Random(" ".join(map(str, name)))  # noqa: S311 - what is simulated must come again
+    return random.Random(" ".join(map(str, name)))

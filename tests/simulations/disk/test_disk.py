@@ -50,12 +50,16 @@ def test_a_store_that_never_syncs_is_found_out(tmp_path: Path, encrypted: bool) 
     assert tally.found > 0
 
 
-@pytest.mark.parametrize("seed", [79, 116, 252])
-def test_what_a_failed_sync_gave_up_is_not_built_upon(tmp_path: Path, seed: int) -> None:
-    trial = Trial(Setting(seed, tmp_path, encrypted=False))
-    assert trial.refusal is Refusal.SYNC_ERROR
-    assert trial.run() > 0
-    assert trial.disk.fired
+def test_what_a_failed_sync_gave_up_is_not_built_upon(tmp_path: Path) -> None:
+    fired = 0
+    for seed in range(40):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        trial = Trial(Setting(seed, directory, encrypted=False))
+        if trial.refusal is Refusal.SYNC_ERROR:
+            assert trial.run() > 0
+            fired += trial.disk.fired
+    assert fired >= 3
 
 
 def test_the_same_seed_does_the_same_to_the_same_places(tmp_path: Path) -> None:
