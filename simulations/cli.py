@@ -22,7 +22,7 @@ def hunt(
     crypto: Crypto = "toy",
     first: Annotated[int | None, Parameter(help="Begin with this seed (default: where the ledger ends).")] = None,
     processes: Annotated[int, Parameter(help="How many at once (default: one a core).")] = 0,
-    ledger: Annotated[Path, Parameter(help="Where to keep what was run.")] = Path("hunt.jsonl"),
+    ledger: Annotated[Path, Parameter(help="Where to keep what was run.")] = Path("hunts.jsonl"),
 ) -> int:
     """Carry out worlds full of faults until a promise is broken; go on where the ledger ends."""
     import os
