@@ -24,6 +24,8 @@ LIVENESS_SECONDS = 1_800.0
 """Virtual seconds after which what has not arrived is lost."""
 _LAST_WORD = 1_000_000
 _CHECK_SECONDS = 10.0
+_RESERVE_SECONDS = 4.0
+"""Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
 
 class Outcome(Struct, frozen=True):
@@ -64,6 +66,11 @@ def carry_out(script: Script) -> Outcome:
             world.engine.at(line.at, partial(_perform, world, line))
         for at in (0.3, 0.6, 0.9):
             world.engine.at(at * script.seconds, partial(check_bounds, world))
+        world.engine.run(script.seconds - _RESERVE_SECONDS)
+        for fault in script.reserve:
+            if world.fired.total() >= script.least_faults:
+                break
+            inflict(world, fault)
         world.engine.run(script.seconds)
         world.heal()
         _say_last_words(world)

@@ -24,7 +24,11 @@ from simulations.script import FaultKind, Say, Script
 from simulations.storage import Disk, mailbox_disk, relay_disk
 from simulations.toy import ToySuite
 
-NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan", "Judy")
+NAMES = (
+    "Alice Anders", "Bob Berglund", "Carol Castellan", "Dave Danziger", "Erin Eastman", "Frank Fairweather",
+    "Grace Goldblatt", "Heidi Hofstetter", "Ivan Iwanow", "Judy Jankowski",
+)  # fmt: skip
+"""Long enough not to come up in ciphertext by chance."""
 SCALED = Timing(
     keep_alive_seconds=30.0,
     housekeeping_seconds=60.0,
