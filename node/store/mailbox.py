@@ -6,7 +6,7 @@ Deleted pages are overwritten (`secure_delete`), and the write-ahead log is cut 
 import sqlite3
 from pathlib import Path
 
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.database import CLOCK_TABLE, Schema, WriteAheadLog, open_database, save_service, service_offset
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
 from protocol.keys import MessageId, RelayKey
@@ -244,6 +244,7 @@ class MailboxStore:
 
     def __init__(self, path: Path, key: bytes | None) -> None:
         self.connection = open_database(path, SCHEMA, key)
+        self._log = WriteAheadLog(self.connection)
         self._writing = MailboxTransaction(self.connection)
         self._reading = MailboxTransaction(self.connection, writes=False)
 
@@ -262,6 +263,10 @@ class MailboxStore:
     def save_service(self, service: float) -> None:
         """Never goes back."""
         save_service(self.connection, service)
+
+    def fold_log(self) -> None:
+        """If it is worth it; outside of a transaction. Raises DiskBrokenError."""
+        self._log.fold()
 
     def close(self) -> None:
         """With the write-ahead log emptied."""

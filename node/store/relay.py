@@ -16,7 +16,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from node.store.ballast import Ballast
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.database import CLOCK_TABLE, Schema, WriteAheadLog, open_database, save_service, service_offset
 from node.store.transaction import SqlTransaction
 from protocol.errors import DiskFullError
 from protocol.keys import (
@@ -93,6 +93,7 @@ class RelayStore:
 
     def __init__(self, path: Path, key: bytes | None = None) -> None:
         self._connection = open_database(path, SCHEMA, key)
+        self._log = WriteAheadLog(self._connection)
         self._ballast = Ballast(path)
         self._writer = SqlRelayTransaction(self._connection, self._ballast, writes=True)
         self._reader = SqlRelayTransaction(self._connection, self._ballast, writes=False)
@@ -113,6 +114,10 @@ class RelayStore:
     def save_service(self, service: float) -> None:
         """Durable at once; outside of a transaction. Raises StoreError."""
         save_service(self._connection, service)
+
+    def fold_log(self) -> None:
+        """If it is worth it; outside of a transaction. Raises DiskBrokenError."""
+        self._log.fold()
 
     def close(self) -> None:
         """The write-ahead log is folded into the file."""
