@@ -40,10 +40,11 @@ SWITCH_SECONDS = 0.0003
 
 
 class DurableStore(Store[TX_co], Protocol[TX_co]):
-    """A store that also keeps the service clock."""
+    """A store that also keeps the service clock, and a log that is folded between steps."""
 
     def service_offset(self) -> float: ...
     def save_service(self, service: float) -> None: ...
+    def fold_log(self) -> None: ...
 
 
 Perform: TypeAlias = Callable[[Sequence[Effect], dict[Connection, int]], None]
@@ -89,6 +90,10 @@ class Stepper:
             return (), {}
         handled = Counter(event.connection for event in batch if type(event) is Received)
         return self._core.step(batch, now), handled
+
+    def fold_log(self) -> None:
+        """After the effects are under way: nobody waits for this but who comes next. Raises DiskBrokenError."""
+        self._store.fold_log()
 
     def save_clock(self) -> None:
         """Now; on a full disk, some time later: the clock then loses what it would have gained."""
@@ -164,6 +169,7 @@ class ThreadedCore:
                 effects, handled = stepper.step()
                 if effects or handled:
                     token.run_sync_soon(self._perform, effects, handled)
+                stepper.fold_log()
             stepper.save_clock()
 
     def _gather(self, stepper: Stepper) -> bool:
@@ -211,6 +217,7 @@ class InlineCore:
                 effects, handled = stepper.step()
                 if effects or handled:
                     self._perform(effects, handled)
+                stepper.fold_log()
             stepper.save_clock()
 
     async def _gather(self, stepper: Stepper) -> None:

@@ -9,13 +9,15 @@ from protocol.limits import MAX_COMMANDS_PER_BATCH, MAX_EVENTS_PER_CONNECTION_IN
 _LOCAL = -1
 """Where events come from that no connection brought."""
 
+TURN_COMMANDS = 8
+"""Of a source before the next one: counted so, many small frames get as far as one large one."""
 LIVE_COMMANDS = 2
 """Of the one frame of somebody who is not sending in bulk."""
 MOST_LIVE = 4
 """With more of them than this the load is made of such frames, and larger batches serve it better."""
 LIVE_BATCHES = 64
 """That are short ones after somebody live was seen: the next message must not wait for a long step either."""
-MAX_COMMANDS_BESIDE_LIVE = 48
+MAX_COMMANDS_BESIDE_LIVE = 32
 """In a short batch: larger commits are cheaper, smaller ones sooner done."""
 
 _Sources: TypeAlias = OrderedDict[int, deque[Event]]
@@ -46,7 +48,7 @@ class Inbox:
         waiting.append(event)
 
     def take(self) -> list[Event]:
-        """The next batch, one event of a source at a time: at most 16 of a source and 192 commands in all.
+        """The next batch, sources in turn: at most 16 events of a source and 192 commands in all.
 
         It has one event at least. Whoever was not served comes first in the next batch.
         """
@@ -54,18 +56,19 @@ class Inbox:
         batch: list[Event] = []
         room = MAX_COMMANDS_BESIDE_LIVE if self._short_batches else MAX_COMMANDS_PER_BATCH
         served: Counter[int] = Counter()
-        kinds = (self._fresh, self._busy)
-        while self:
-            sources = kinds[len(batch) % 2] or kinds[1 - len(batch) % 2]
+        first, other = self._fresh, self._busy
+        while sources := first or other:
             source, waiting = next(iter(sources.items()))
-            room -= _size(waiting[0])
-            served[source] += 1
-            if batch and (room < 0 or served[source] > MAX_EVENTS_PER_CONNECTION_IN_BATCH):
+            turn = _turn(waiting, room, MAX_EVENTS_PER_CONNECTION_IN_BATCH - served[source], whole=not batch)
+            if not turn:
                 break
-            batch.append(waiting.popleft())
+            batch += turn
+            room -= sum(map(_size, turn))
+            served[source] += len(turn)
             del sources[source]
             if waiting:
                 self._busy[source] = waiting
+            first, other = other, first
         self._served = served
         return batch
 
@@ -79,6 +82,18 @@ class Inbox:
             )
             if live:
                 self._short_batches = LIVE_BATCHES if live <= MOST_LIVE else 0
+
+
+def _turn(waiting: deque[Event], room: int, events: int, whole: bool) -> list[Event]:
+    """What a source gets before the next one: what fits; the first event of a batch does, `whole`, however large."""
+    turn: list[Event] = []
+    left = TURN_COMMANDS
+    while waiting and left > 0 and len(turn) < events and (_size(waiting[0]) <= room or (whole and not turn)):
+        event = waiting.popleft()
+        turn.append(event)
+        left -= _size(event)
+        room -= _size(event)
+    return turn
 
 
 def _size(event: Event) -> int:

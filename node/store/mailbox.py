@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset, store_error
+from node.store.database import (
+    CLOCK_TABLE,
+    Schema,
+    WriteAheadLog,
+    open_database,
+    save_service,
+    service_offset,
+    store_error,
+)
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
 from protocol.keys import MessageId, RelayKey
@@ -308,6 +316,7 @@ class MailboxStore:
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._log = WriteAheadLog(connection)
         self._writing = MailboxTransaction(connection)
         self._reading = MailboxTransaction(connection, writes=False)
 
@@ -326,6 +335,10 @@ class MailboxStore:
     def save_service(self, service: float) -> None:
         """Never goes back."""
         save_service(self.connection, service)
+
+    def fold_log(self) -> None:
+        """If it is worth it; outside of a transaction. Raises DiskBrokenError."""
+        self._log.fold()
 
     def close(self) -> None:
         """With the write-ahead log emptied. Raises StoreError where the disk does not let it; closed all the same."""

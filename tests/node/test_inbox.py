@@ -120,3 +120,12 @@ def test_where_everybody_sends_small_frames_batches_stay_long() -> None:
         for connection in range(64):
             for _ in range(3):
                 inbox.put(frame(connection, 1))
+
+
+def test_small_frames_get_as_far_as_large_ones() -> None:
+    inbox = Inbox()
+    bulk(inbox)
+    for number in range(16):
+        inbox.put(frame(999, 1, number))
+    taken = [event for _ in range(4) for event in inbox.take() if getattr(event, "connection", 0) == 999]
+    assert len(taken) == 16

@@ -13,7 +13,14 @@ import pytest
 
 from node.store import ballast
 from node.store.ballast import BALLAST_BYTES, Ballast
-from node.store.database import Schema, open_database, open_reader, store_error
+from node.store.database import (
+    CHECKPOINT_CHANGES,
+    Schema,
+    WriteAheadLog,
+    open_database,
+    open_reader,
+    store_error,
+)
 from node.store.mailbox import MailboxStore
 from node.store.relay import RelayStore
 from node.store.transaction import SqlTransaction
@@ -339,3 +346,19 @@ def test_on_a_disk_that_is_really_full_deletions_go_through(
         assert len(tx.entries.after(queue.number, 0, 10**6)) == queue.stored
         assert queue.stored % 64 == (64 - 1_999 % 64) % 64, "no batch is there in part"
     again.close()
+
+
+def test_a_log_is_folded_into_its_file_once_enough_lies_in_it(path: Path) -> None:
+    connection = open_database(path, FIRST)
+    log = WriteAheadLog(connection)
+    empty = path.stat().st_size
+    sizes = []
+    for _ in range(2):
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO one VALUES (?)", [(bytes(3_900),)] * (CHECKPOINT_CHANGES // 2))
+        connection.execute("COMMIT")
+        log.fold()
+        sizes.append(path.stat().st_size)
+    assert sizes[0] <= empty
+    assert sizes[1] > CHECKPOINT_CHANGES * 3_900
+    connection.close()
