@@ -10,14 +10,15 @@ relayed before it was known to be delivered. How close that is the comparison is
 apart: a tick of the clock here, a frame that takes another one's delay there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from protocol.mailbox import ChangeKind, MessageState
-from simulations.checkers.conversations import conversations
+from protocol.mailbox import ChangeKind, Contact, ContactState, Message, MessageState, PersonalTransaction
 from simulations.host import PersonHost
 from simulations.world import World
 
@@ -49,10 +50,19 @@ class Entry(Struct, frozen=True):
         return tuple(state for state, _ in self.states)
 
 
+Known: TypeAlias = Callable[[int, bytes], tuple[tuple[MessageState, float], ...]]
+"""Of a person and a message id: what `Entry.states` is."""
+
+
 class Log(Struct, frozen=True):
     """`views[person, contact]`: what a person's node shows of a contact, in its order."""
 
     views: dict[tuple[int, int], tuple[Entry, ...]]
+
+    def only(self, numbers: Collection[int]) -> "Log":
+        """Nothing but these texts."""
+        views = {name: tuple(e for e in entries if e.number in numbers) for name, entries in self.views.items()}
+        return Log(views)
 
 
 class Recorder:
@@ -85,24 +95,40 @@ class Recorder:
 
     def log(self) -> Log:
         """From the disks, once the world is over."""
-        views: dict[tuple[int, int], tuple[Entry, ...]] = {}
-        for pair in conversations(self._world):
-            for side, other in (pair, pair[::-1]):
-                person, contact = side.person.index, other.person.index
-                inviter = person if side.contact.inviter else contact
-                entries = [
-                    Entry(
-                        int(message.text.split()[1]),
-                        person if message.mine else contact,
-                        message.height,
-                        tuple(self._states.get((person, message.message_id), ())),
-                    )
-                    for message in side.messages
-                    if message.change is not None
-                ]
-                entries.sort(key=partial(_place, inviter))
-                views[person, contact] = tuple(entries)
-        return Log(views)
+        return read_log({person.index: person.disk.look() for person in self._world.people}, self._known)
+
+    def _known(self, person: int, message_id: bytes) -> tuple[tuple[MessageState, float], ...]:
+        return tuple(self._states.get((person, message_id), ()))
+
+
+def read_log(mailboxes: Mapping[int, AbstractContextManager[PersonalTransaction]], known: Known) -> Log:
+    """Of people, by their numbers. A conversation that one side alone knows of is none."""
+    sides: dict[tuple[bytes, bytes], tuple[int, Contact, list[Message]]] = {}
+    for person, reading in mailboxes.items():
+        with reading as tx:
+            profile = tx.profile.get(1)
+            assert profile is not None
+            for contact in tx.contacts.find():
+                if contact.state is not ContactState.REFUSED:
+                    messages = tx.messages.find(contact=contact.id)
+                    sides[profile.identity, contact.identity] = person, contact, messages
+    views: dict[tuple[int, int], tuple[Entry, ...]] = {}
+    for (own, theirs), (person, contact, messages) in sides.items():
+        if (theirs, own) in sides:
+            other = sides[theirs, own][0]
+            entries = [
+                Entry(
+                    int(message.text.split()[1]),
+                    person if message.mine else other,
+                    message.height,
+                    known(person, message.message_id),
+                )
+                for message in messages
+                if message.change is not None
+            ]
+            entries.sort(key=partial(_place, person if contact.inviter else other))
+            views[person, other] = tuple(entries)
+    return Log(views)
 
 
 def _place(inviter: int, entry: Entry) -> tuple[int, bool, int]:
@@ -120,9 +146,9 @@ class Comparison(Struct, frozen=True):
     """Between the two instants of one state of one message."""
 
 
-def compare(one: Log, other: Log, close_seconds: float | None) -> Comparison:
+def compare(one: Log, other: Log, close_seconds: float, *, timed: bool = True) -> Comparison:
     """`close_seconds`: what lies less apart, in either log, may come in either order, and instants may differ by so
-    much. None: instants tell nothing (one clock was real), and anything may have come in either order."""
+    much. Where the other log is not `timed` (a real clock ran), its instants are not looked at."""
     found: list[str] = []
     if one.views.keys() != other.views.keys():
         odd = sorted(one.views.keys() ^ other.views.keys())
@@ -136,14 +162,13 @@ def compare(one: Log, other: Log, close_seconds: float | None) -> Comparison:
         if pair[0].entries.keys() != pair[1].entries.keys():
             continue
         found += _states(*pair)
-        apart = _furthest(*pair)
+        apart = _furthest(*pair) if timed else 0.0
         furthest = max(furthest, apart)
-        if close_seconds is not None and apart > close_seconds:
+        if apart > close_seconds:
             found.append(f"{view}: instants lie {apart:.3f} s apart")
-        differing = list(_orders(*pair))
+        differing = list(_orders(*pair, pair if timed else pair[:1]))
         races += len(differing)
-        if close_seconds is not None:
-            found += [text for text, seconds in differing if seconds > close_seconds]
+        found += [text for text, seconds in differing if seconds > close_seconds]
         if not differing and pair[0].heights() != pair[1].heights():
             found.append(f"{view}: heights differ, and nothing came in another order")
     return Comparison(tuple(found), messages, races, furthest)
@@ -195,13 +220,13 @@ def _furthest(one: _View, other: _View) -> float:
     return apart
 
 
-def _orders(one: _View, other: _View) -> Iterator[tuple[str, float]]:
+def _orders(one: _View, other: _View, timed: Sequence[_View]) -> Iterator[tuple[str, float]]:
     """Neighbours of one log that the other shows the other way round, and how far apart they became known."""
     places = {entry.number: place for place, entry in enumerate(other.shown)}
     for earlier, later in pairwise(one.shown):
         if places[earlier.number] > places[later.number]:
             seconds = min(
                 abs(view.entries[earlier.number].first_seconds - view.entries[later.number].first_seconds)
-                for view in (one, other)
+                for view in timed
             )
             yield f"{one.name}: texts {earlier.number} and {later.number} are shown the other way round", seconds

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from simulations import trial
 from simulations.faithful import trial as faithful
 from simulations.log import Comparison, Log, Recorder, compare
-from simulations.script import Fault, Script, Shape, draw
+from simulations.script import Fault, FaultKind, Line, Say, Script, Shape, draw
 from simulations.trial import Outcome
 from simulations.world import World
 
@@ -48,14 +48,25 @@ def script_of(seed: int, shape: Shape, *, faults: bool, real_crypto: bool = Fals
     return replace(drawn, lines=tuple(lines))
 
 
+def plain_script_of(seed: int, shape: Shape, restarts: int) -> Script:
+    """As drawn, without any fault but so many restarts: for real sockets."""
+    drawn = draw(seed, shape)
+    texts = [line for line in drawn.lines if isinstance(line, Say)]
+    struck = [line for line in drawn.lines if isinstance(line, Fault) and line.kind is FaultKind.RESTART]
+    lines: list[Line] = [*texts, *struck[:restarts]]
+    lines.sort(key=lambda line: line.at)
+    return replace(drawn, lines=tuple(lines))
+
+
 def run_both(script: Script) -> Both:
     """In this process, one after the other."""
-    engine, first = _logged(trial.carry_out, script)
-    nodes, second = _logged(faithful.carry_out, script)
+    engine, first = logged(trial.carry_out, script)
+    nodes, second = logged(faithful.carry_out, script)
     return Both(engine, nodes, compare(first, second, CLOSE_SECONDS))
 
 
-def _logged(carry_out: Callable[[Script, Callable[[World], object]], Outcome], script: Script) -> tuple[Outcome, Log]:
+def logged(carry_out: Callable[[Script, Callable[[World], object]], Outcome], script: Script) -> tuple[Outcome, Log]:
+    """What a tier made of a script, and the log."""
     recorders: list[Recorder] = []
     outcome = carry_out(script, lambda world: recorders.append(Recorder(world)))
     return outcome, recorders[0].log()
