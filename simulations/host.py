@@ -76,6 +76,7 @@ class Host:
         self.lives += 1
         engine, began, rate = self.engine, self.engine.time, self.rate
         self._booted = began
+        self._timer = 0.0  # a former life's rings for nobody, and must not stand in this one's way
         core: Core[Any] = Core(self.machine(), self.disk.store)
         self._stepper = Stepper(core, lambda: (engine.time - began) * rate, self.wall)
         self._wake()

@@ -41,6 +41,12 @@ def test_both_tiers_give_one_log(seed: int, faults: bool) -> None:
     assert bool(both.nodes.fired) is faults
 
 
+@pytest.mark.parametrize("seed", [1_025])
+def test_what_the_tiers_once_disagreed_on(seed: int) -> None:
+    """1,025: the engine lost the first timer of a life after a crash."""
+    assert run_both(script_of(seed, Shape(), faults=True)).differences == ()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 400))
 def test_both_tiers_give_one_log_in_worlds_of_full_size(seed: int) -> None:
