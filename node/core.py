@@ -187,9 +187,12 @@ class ThreadedCore:
 
 
 class InlineCore:
-    """For simulation: the same steps in trio's own thread and time."""
+    """For simulation: the same steps in trio's own thread and time; a step takes `step_seconds` of it."""
 
-    def __init__(self, make: MakeCore, perform: Perform, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, make: MakeCore, perform: Perform, wall: Callable[[], float], step_seconds: float = 0.0
+    ) -> None:  # fmt: skip
+        self._step_seconds = step_seconds
         self._make = make
         self._perform = perform
         self._wall = wall
@@ -212,20 +215,24 @@ class InlineCore:
         with trio.CancelScope(shield=True), self._make() as core:
             stepper = Stepper(core, trio.current_time, self._wall)
             ready.set()
-            while not self._stopping:
-                await self._gather(stepper)
+            while await self._gather(stepper):
                 effects, handled = stepper.step()
                 if effects or handled:
                     self._perform(effects, handled)
                 stepper.fold_log()
             stepper.save_clock()
 
-    async def _gather(self, stepper: Stepper) -> None:
+    async def _gather(self, stepper: Stepper) -> bool:
+        """As `ThreadedCore._gather`."""
         with trio.move_on_after(stepper.wait_seconds()):
             await self._arrived.wait()
-        for _ in range(GATHER_CHECKPOINTS):
-            await trio.lowlevel.checkpoint()
+        if self._step_seconds and not self._stopping:
+            await trio.sleep(self._step_seconds)
+        else:
+            for _ in range(GATHER_CHECKPOINTS):
+                await trio.lowlevel.checkpoint()
         self._arrived = trio.Event()
         for event in self._events:
             stepper.inbox.put(event)
         self._events.clear()
+        return not self._stopping

@@ -4,7 +4,7 @@ In the safety phase the checkers watch; in the liveness phase everything must ar
 each contact is said once the world is whole: it shows every gap that a cheating relay left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 
 from msgspec import Struct
@@ -53,49 +53,75 @@ def stage(people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_
     return Stage(people, relays, contacts, real_crypto)
 
 
-def carry_out(script: Script) -> Outcome:
-    """Deterministic: the same script gives the same outcome in any process."""
-    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script)
-    violation, healed_seconds = "", 0.0
-    witnesses = watch(world)
-    listener = Listener(world)
-    expect(world)
-    try:
+class Trial:
+    """One world on its way through a script: `course` says what is done to it, whoever lets its time pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violation = ""
+        self._healed_seconds = 0.0
+        self._witnesses = watch(world)
+        self._listener = Listener(world)
+        expect(world)
+
+    def course(self) -> Iterator[float]:
+        """Virtual times: until each of them the world is to be left to itself. Raises Violation."""
+        world, script = self.world, self.world.script
         world.boot()
         for line in script.lines:
             world.engine.at(line.at, partial(_perform, world, line))
         for at in (0.3, 0.6, 0.9):
             world.engine.at(at * script.seconds, partial(check_bounds, world))
-        world.engine.run(script.seconds - _RESERVE_SECONDS)
+        yield script.seconds - _RESERVE_SECONDS
         for fault in script.reserve:
             if world.fired.total() >= script.least_faults:
                 break
             inflict(world, fault)
-        world.engine.run(script.seconds)
+        yield script.seconds
         world.heal()
         _say_last_words(world)
-        healed_seconds = _wait(world, lambda: all_delivered(world))
+        began = world.engine.time
+        while world.engine.time < began + LIVENESS_SECONDS:
+            yield world.engine.time + _CHECK_SECONDS
+            if all_delivered(world):
+                break
+        self._healed_seconds = world.engine.time - began
         check_delivery(world)
         check_order(world)
         check_bounds(world)
-        listener.check()
+        self._listener.check()
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        world = self.world
+        return Outcome(
+            seed=world.script.seed,
+            trace=world.engine.trace(),
+            violation=self.violation,
+            accepted=len(world.accepted),
+            shown=sum(witness.shown for witness in self._witnesses),
+            fired={kind.value: times for kind, times in sorted(world.fired.items()) if times},
+            healed_seconds=self._healed_seconds,
+            frames=world.network.frames,
+            bytes=world.network.bytes,
+            actions=world.engine.actions,
+        )
+
+
+def carry_out(script: Script, observe: Callable[[World], object] = lambda world: None) -> Outcome:
+    """Deterministic: the same script gives the same outcome in any process. `observe` is shown the world first."""
+    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script)
+    trial = Trial(world)
+    observe(world)
+    try:
+        for until in trial.course():
+            world.engine.run(until)
     except Violation as error:
-        violation = str(error)
+        trial.violation = str(error)
     finally:
         for host in world.hosts:
             host.die()
-    return Outcome(
-        seed=script.seed,
-        trace=world.engine.trace(),
-        violation=violation,
-        accepted=len(world.accepted),
-        shown=sum(witness.shown for witness in witnesses),
-        fired={kind.value: times for kind, times in sorted(world.fired.items()) if times},
-        healed_seconds=healed_seconds,
-        frames=world.network.frames,
-        bytes=world.network.bytes,
-        actions=world.engine.actions,
-    )
+    return trial.outcome()
 
 
 def _perform(world: World, line: Line) -> None:
@@ -113,13 +139,3 @@ def _say_last_words(world: World) -> None:
             one, two = side.person.index, other.person.index
             world.numbers[one, two] = side.contact.id
             world.say(Say(world.engine.time, number, one, two, 1))
-
-
-def _wait(world: World, done: Callable[[], bool]) -> float:
-    """Virtual seconds until `done`, looked at now and then; at most `LIVENESS_SECONDS`."""
-    began = world.engine.time
-    while world.engine.time < began + LIVENESS_SECONDS:
-        world.engine.run(world.engine.time + _CHECK_SECONDS)
-        if done():
-            break
-    return world.engine.time - began

@@ -6,6 +6,8 @@ So a world costs its own messages and faults, not the making of its contacts.
 
 import random
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from protocol.crypto.suite import RealSuite, Suite
@@ -81,12 +83,14 @@ class World:
 
     def __init__(
         self, stage: Stage, script: Script, *, timing: Timing = SCALED, latency: float = LATENCY_SECONDS,
-        begin: bool = True,
+        begin: bool = True, engine: Engine | None = None, person: type[PersonHost] = PersonHost,
+        relay: type[CheatingRelay] = CheatingRelay,
     ) -> None:  # fmt: skip
+        """`engine`, `person`, `relay`: what time passes in, and what lives in it (default: the engine's own)."""
         self.script = script
-        self.engine = Engine()
+        self.engine = engine or Engine()
         self.chance = random.Random(f"latency {script.seed}")
-        self.network = Network(self.engine, latency, JITTER, self.chance.random)
+        self.network = Network(self.engine, latency, JITTER, partial(_stream, script.seed))
         self.fired: Counter[FaultKind] = Counter()
         """How often each kind of fault struck."""
         self.accepted: dict[int, Say] = {}
@@ -109,14 +113,14 @@ class World:
                 disk.crash_point = None
                 disk.go_back()
         self.people = [
-            PersonHost(
+            person(
                 self.engine, self.network, number, person_name(number), suite, timing,
                 SeededEntropy(f"{script.seed} {number}"), stage.disks[number], self.relay_of,
             )
             for number in range(script.people)
         ]  # fmt: skip
         self.relays = [
-            CheatingRelay(
+            relay(
                 self.engine, self.network, script.people + number, f"relay{number}", suite, timing,
                 SeededEntropy(f"{script.seed} relay {number}"), stage.disks[script.people + number],
                 QUEUE_QUOTA_ENVELOPES,
@@ -233,6 +237,10 @@ class World:
     def distrust(self, relay: CheatingRelay) -> None:
         """It may lack what it took custody of."""
         self.distrusted.add(relay.index)
+
+
+def _stream(seed: int, source: int, destination: int) -> Callable[[], float]:
+    return random.Random((seed << 32) + (source << 16) + destination).random
 
 
 def person_name(number: int) -> str:

@@ -164,6 +164,7 @@ class Participant:
                 self.store.save_service(service)
         for effect in self.core.step(batch, Now(service, START + self.world.time)):
             self._perform(effect)
+        self.store.fold_log()
 
     def _perform(self, effect: Effect) -> None:
         world = self.world
