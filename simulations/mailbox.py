@@ -245,6 +245,15 @@ class DictMailboxTransaction(DictTransaction):
         """All of them, always in the same order."""
         return [getattr(self, name) for name in DictMailboxTransaction.__slots__]
 
+    def copied(self) -> list[tuple[dict[Any, Any], int]]:
+        """All that is stored, for `bring_back`."""
+        return [(table.rows.copy(), table.last) for table in self.tables()]
+
+    def bring_back(self, copied: list[tuple[dict[Any, Any], int]]) -> None:
+        """What `copied` returned."""
+        for table, (rows, last) in zip(self.tables(), copied, strict=True):
+            table.replace_all(rows, last)
+
     def forget(self, before: float) -> None:
         """Skipped keys, digests and partial contents from before this service time."""
         of_time: tuple[DictTable[Skipped] | DictTable[Seen] | DictTable[Partial], ...] = (
@@ -257,11 +266,11 @@ class DictMailboxTransaction(DictTransaction):
 class DictMailboxStore:
     """`node.core.DurableStore`; what is committed lives as long as the object."""
 
-    __slots__ = ("_service", "_transaction", "before_read")
+    __slots__ = ("_transaction", "before_read", "service")
 
     def __init__(self) -> None:
         self._transaction = DictMailboxTransaction()
-        self._service = 0.0
+        self.service = 0.0
         self.before_read: Callable[[], None] | None = None
 
     def transaction(self) -> DictMailboxTransaction:
@@ -278,11 +287,11 @@ class DictMailboxStore:
 
     def service_offset(self) -> float:
         """Where the service clock goes on."""
-        return self._service
+        return self.service
 
     def save_service(self, service: float) -> None:
         """Never goes back."""
-        self._service = max(self._service, service)
+        self.service = max(self.service, service)
 
 
 def _brief(row: SealedEnvelope) -> UnderWay:
