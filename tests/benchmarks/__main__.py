@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tests.benchmarks.table import Row, render
 
-SECTIONS = ("envelope", "relay", "mailbox", "conversation")
+SECTIONS = ("envelope", "relay", "mailbox", "conversation", "simulations")
 
 
 def main(arguments: Sequence[str]) -> int:
