@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from protocol.crypto.suite import RealSuite, Suite
 from protocol.delivery.contacts import new_profile
@@ -17,6 +17,7 @@ from protocol.keys import RelayKey
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.operations import Accept, Configure, Invite, SendText
 from protocol.timing import Timing
+from simulations.dict_disk import mailbox_dicts, relay_dicts
 from simulations.engine import Engine
 from simulations.entropy import SeededEntropy
 from simulations.host import Host, PersonHost
@@ -57,8 +58,12 @@ _TRY_AGAIN_SECONDS = 1.0
 class Stage:
     """Disks that many worlds use in turn, with the contacts that all of them begin with."""
 
-    def __init__(self, people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_crypto: bool) -> None:
-        self.disks: list[Disk[Any]] = [mailbox_disk() for _ in range(people)] + [relay_disk() for _ in range(relays)]
+    def __init__(
+        self, people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_crypto: bool,
+        store: Literal["sqlite", "dict"] = "sqlite",
+    ) -> None:  # fmt: skip
+        of_person, of_relay = (mailbox_disk, relay_disk) if store == "sqlite" else (mailbox_dicts, relay_dicts)
+        self.disks: list[Disk[Any]] = [of_person() for _ in range(people)] + [of_relay() for _ in range(relays)]
         self.numbers: dict[tuple[int, int], int] = {}
         """(person, other person): under which number the first has the second as a contact."""
         world = World(self, Script(0, people, relays, (), (), real_crypto=real_crypto), begin=False)
@@ -129,10 +134,10 @@ class World:
         ]  # fmt: skip
         self.hosts: list[Host] = [*self.people, *self.relays]
         self._of_key: dict[RelayKey, CheatingRelay] = {relay.key: relay for relay in self.relays}
-        self._of_identity: dict[bytes, PersonHost] = {
-            person.disk.connection.execute("SELECT identity FROM profile").fetchone()[0]: person
-            for person in self.people if begin
-        }  # fmt: skip
+        self._of_identity: dict[bytes, PersonHost] = {}
+        for somebody in self.people if begin else ():
+            with somebody.disk.look() as tx:
+                self._of_identity[tx.profile.get(1).identity] = somebody
 
     def relay_of(self, key: RelayKey) -> CheatingRelay | None:
         """By its key."""
@@ -209,8 +214,8 @@ class World:
 
     @staticmethod
     def _is_there(sender: PersonHost, text: str) -> bool:
-        row = sender.disk.connection.execute("SELECT 1 FROM messages WHERE mine = 1 AND text = ?", (text,)).fetchone()
-        return row is not None
+        with sender.disk.look() as tx:
+            return bool(tx.messages.count(mine=True, text=text))
 
     def heal(self) -> None:
         """Everything that can be mended is, at once; who is down starts."""
