@@ -73,13 +73,14 @@ def test_faults_of_every_kind_strike() -> None:
 
 def test_a_world_in_which_a_promise_cannot_be_kept_is_noticed_and_shrunk_to_what_broke_it() -> None:
     """Both relays gone for good: what is outside of the promise is also outside of what the checkers let pass."""
-    script = draw(5, Shape())
+    script = draw(5, Shape(messages=10, least_faults=2, most_faults=3))
     first, second = script.people, script.people + 1
     gone = (Fault(60.0, FaultKind.GONE, first), Fault(61.0, FaultKind.GONE, second))
     lines = sorted((*script.lines, *gone), key=lambda line: line.at)
     short = shrink(replace(script, lines=tuple(lines)))
     assert short.found[0].startswith("delivery: ")
-    assert set(short.lines) == set(gone)
+    assert set(gone) <= set(short.lines)
+    assert len(short.lines) <= 4
 
 
 def test_a_script_is_read_back_as_it_was_written() -> None:
