@@ -77,7 +77,7 @@ class World:
 
     def __init__(
         self, stage: Stage, script: Script, *, timing: Timing = SCALED, latency: float = LATENCY_SECONDS,
-        begin: bool = True,
+        begin: bool = True, suite: Suite | None = None,
     ) -> None:  # fmt: skip
         self.script = script
         self.engine = Engine()
@@ -99,7 +99,7 @@ class World:
         """Relays whose disk may lack what they took custody of."""
         self.down_seconds: dict[int, float] = {}
         """How long a host that crashes stays down."""
-        suite: Suite = RealSuite() if script.real_crypto else ToySuite()
+        suite = suite or (RealSuite() if script.real_crypto else ToySuite())
         if begin:
             for disk in stage.disks:
                 disk.crash_point = None
@@ -232,8 +232,8 @@ class World:
 
 
 def person_name(number: int) -> str:
-    """A name nobody else has."""
-    return NAMES[number] if number < len(NAMES) else f"Person {number}"
+    """A name nobody else has, and long enough not to be in random bytes by chance."""
+    return f"{NAMES[number]} Simulated" if number < len(NAMES) else f"Person {number} Simulated"
 
 
 def text_of(line: Say) -> str:
