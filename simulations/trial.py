@@ -11,8 +11,11 @@ from msgspec import Struct
 
 from simulations.checkers import Violation
 from simulations.checkers.bounds import check_bounds
+from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
+from simulations.checkers.custody import all_erased, check_books, check_custody, check_erased
 from simulations.checkers.delivery import all_delivered, check_delivery
+from simulations.checkers.keys import Turns, WatchedRealSuite, WatchedToySuite, check_forgotten
 from simulations.checkers.order import check_order
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.truth import watch
@@ -24,6 +27,8 @@ LIVENESS_SECONDS = 1_800.0
 """Virtual seconds after which what has not arrived is lost."""
 _LAST_WORD = 1_000_000
 _CHECK_SECONDS = 10.0
+_LOOKS = 10
+"""How often it is looked into everything while faults strike."""
 
 
 class Outcome(Struct, frozen=True):
@@ -53,24 +58,19 @@ def stage(people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_
 
 def carry_out(script: Script) -> Outcome:
     """Deterministic: the same script gives the same outcome in any process."""
-    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script)
+    suite = WatchedRealSuite() if script.real_crypto else WatchedToySuite()
+    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script, suite=suite)
     violation, healed_seconds = "", 0.0
     witnesses = watch(world)
-    listener = Listener(world)
+    listener, turns = Listener(world), Turns(world)
     expect(world)
     try:
-        world.boot()
-        for line in script.lines:
-            world.engine.at(line.at, partial(_perform, world, line))
-        for at in (0.3, 0.6, 0.9):
-            world.engine.at(at * script.seconds, partial(check_bounds, world))
-        world.engine.run(script.seconds)
-        world.heal()
-        _say_last_words(world)
-        healed_seconds = _wait(world, lambda: all_delivered(world))
-        check_delivery(world)
-        check_order(world)
-        check_bounds(world)
+        with Containment() as containment:
+            _be_unsafe(world)
+            healed_seconds = _be_live(world)
+            containment.check()
+        suite.check()
+        turns.check()
         listener.check()
     except Violation as error:
         violation = str(error)
@@ -89,6 +89,40 @@ def carry_out(script: Script) -> Outcome:
         bytes=world.network.bytes,
         actions=world.engine.actions,
     )
+
+
+def _be_unsafe(world: World) -> None:
+    """The safety phase: whatever strikes, what is looked at now and then holds."""
+    script = world.script
+    world.boot()
+    for line in script.lines:
+        world.engine.at(line.at, partial(_perform, world, line))
+    for part in range(1, _LOOKS):
+        world.engine.at(part / _LOOKS * script.seconds, partial(_look, world))
+    world.engine.run(script.seconds)
+    _look(world)
+
+
+def _look(world: World) -> None:
+    check_bounds(world)
+    check_books(world)
+    check_custody(world)
+
+
+def _be_live(world: World) -> float:
+    """The liveness phase; returns how long it took until everything had arrived."""
+    world.heal()
+    _say_last_words(world)
+    healed_seconds = _wait(world, lambda: all_delivered(world))
+    check_delivery(world)
+    check_order(world)
+    check_bounds(world)
+    if not all_erased(world):
+        _wait(world, lambda: all_erased(world))
+    check_erased(world)
+    check_books(world)
+    check_forgotten(world)
+    return healed_seconds
 
 
 def _perform(world: World, line: Line) -> None:
