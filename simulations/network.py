@@ -139,6 +139,7 @@ class End:
             try:
                 self.link.tick(now)
             except PeerError as error:
+                self.network.silenced(self)
                 self.end(error.code)
                 return
             self.flush()
@@ -173,6 +174,8 @@ class Network:
         self.observer: Callable[[End, bytes], None] | None = None
         self.harmed: Callable[[Harm], None] = lambda harm: None
         """Told when a harm has struck."""
+        self.silenced: Callable[[End], None] = lambda end: None
+        """Told when an end hears nothing for too long."""
         self._paths: dict[tuple[int, int], Path] = {}
         self._latency, self._jitter, self._uniform = latency, jitter, uniform
 

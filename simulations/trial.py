@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from msgspec import Struct
 
 from simulations.checkers import Violation
+from simulations.checkers.authority import check_authority
 from simulations.checkers.bounds import check_bounds
 from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
@@ -17,6 +18,7 @@ from simulations.checkers.custody import all_erased, check_books, check_custody,
 from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, WatchedRealSuite, WatchedToySuite, check_forgotten
 from simulations.checkers.order import check_order
+from simulations.checkers.quiet import check_quiet
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.truth import watch
 from simulations.faults import expect, inflict
@@ -112,6 +114,7 @@ def _look(world: World) -> None:
 def _be_live(world: World) -> float:
     """The liveness phase; returns how long it took until everything had arrived."""
     world.heal()
+    healed = world.engine.time
     _say_last_words(world)
     healed_seconds = _wait(world, lambda: all_delivered(world))
     check_delivery(world)
@@ -122,6 +125,8 @@ def _be_live(world: World) -> float:
     check_erased(world)
     check_books(world)
     check_forgotten(world)
+    check_authority(world)
+    check_quiet(world, healed)
     return healed_seconds
 
 
