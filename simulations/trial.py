@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from simulations.checkers import Violation
 from simulations.checkers.authority import check_authority
+from simulations.checkers.blame import check_blame
 from simulations.checkers.bounds import check_bounds
 from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
@@ -127,6 +128,7 @@ def _be_live(world: World) -> float:
     check_forgotten(world)
     check_authority(world)
     check_quiet(world, healed)
+    check_blame(world)
     return healed_seconds
 
 

@@ -8,6 +8,7 @@ _ITEMS = "protocol/delivery/items.py"
 _ROUTES = "protocol/delivery/routes.py"
 _HOSTS = "protocol/delivery/hosts.py"
 _QUEUES = "protocol/delivery/queues.py"
+_JOINING = "protocol/delivery/joining.py"
 _INVITING = "protocol/delivery/inviting.py"
 _TIMELINE = "protocol/conversation/timeline.py"
 
@@ -162,13 +163,6 @@ OF_DELIVERY = (
         "    step.tx.partials.remove_where(contact=contact.id)",
     ),
     Mutant(
-        "duplicate-by-id-not-looked-for",
-        _TIMELINE,
-        "A content is stored once by its message id.",
-        "    if step.tx.messages.by_id(contact.id, content.message_id) is not None:\n        return False\n",
-        "",
-    ),
-    Mutant(
         "no-receipts",
         _ITEMS,
         "Every content is receipted.",
@@ -308,5 +302,27 @@ OF_DELIVERY = (
         "What is unread is counted.",
         "    unread = contact.unread + (not message.mine)",
         "    unread = contact.unread + (not message.mine and not missing)",
+    ),
+    Mutant(
+        "items-forgotten-when-sealed",
+        _OUTBOX,
+        "What was sealed stays in the outbox until it is known to have arrived.",
+        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id)",
+        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id, arrived=True)",
+    ),
+    Mutant(
+        "failed-dials-not-repeated",
+        _HOSTS,
+        "A host that could not be reached is dialled again.",
+        "        if host is not None:\n            host.dialing = False\n",
+        "        if host is not None:\n",
+    ),
+    Mutant(
+        "identity-shown-to-relays",
+        _JOINING,
+        "A relay never sees an identity: what it is shown is made for one queue.",
+        "    return step.suite.signing_key(step.entropy.secret(32))",
+        "    return own_profile(step).signing",
+        "real",
     ),
 )  # fmt: skip

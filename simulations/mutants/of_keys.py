@@ -3,15 +3,13 @@
 from simulations.mutants.mutant import Mutant
 
 _RATCHET = "protocol/session/ratchet.py"
-_HANDSHAKE = "protocol/session/handshake.py"
-_ITEMS = "protocol/envelope/items.py"
 _FRAGMENTS = "protocol/envelope/fragments.py"
+_SUITE = "protocol/crypto/suite.py"
 _NOISE = "protocol/crypto/noise.py"
 _LIMITS = "protocol/limits.py"
 _LINK = "protocol/link/link.py"
 _INITIATOR = "protocol/link/initiator.py"
 _RESPONDER = "protocol/link/responder.py"
-_FRAMES = "protocol/wire/frames.py"
 
 OF_KEYS = (
     Mutant(
@@ -57,28 +55,6 @@ OF_KEYS = (
         "        receive_base=ratchet.receive_base + max(ratchet.receive_number - 1, 0),",
     ),
     Mutant(
-        "duplicates-open-again",
-        _RATCHET,
-        "A number that was opened before is a duplicate.",
-        "        if header.number < ratchet.receive_number:",
-        "        if header.number + 1 < ratchet.receive_number:",
-    ),
-    Mutant(
-        "joiner-in-the-clear",
-        _HANDSHAKE,
-        "A relay does not learn who joins: the joiner's identity is sealed.",
-        "    head = ek + ciphertext + suite.seal(identity_key, nonce, keys.identity + own, bound)",
-        "    head = ek + ciphertext + keys.identity + own + bytes(16)",
-        "real",
-    ),
-    Mutant(
-        "names-in-the-padding",
-        _ITEMS,
-        "A payload is padded with zeros.",
-        '    return (len(array).to_bytes(2, "big") + array).ljust(size, b"\\0")',
-        '    return (len(array).to_bytes(2, "big") + array).ljust(size, b" ")',
-    ),
-    Mutant(
         "last-fragment-cut",
         _FRAGMENTS,
         "A content of any length is cut into as many fragments as carry all of it.",
@@ -117,15 +93,6 @@ OF_KEYS = (
         "Frames have four sizes and no other.",
         "FRAME_SLOTS = (1, 2, 4, 8)",
         "FRAME_SLOTS = (1, 2, 3, 4, 5, 6, 7, 8)",
-    ),
-    Mutant(
-        "commands-in-the-clear",
-        _LINK,
-        "Nothing on a wire is readable.",
-        "        self._sent = now\n        return self._session.sending.encrypt(plaintext)",
-        "        self._sent = now\n        sealed = self._session.sending.encrypt(plaintext)\n"
-        "        return sealed if now % 1.0 < 0.9 else plaintext + sealed[-16:]",
-        "real",
     ),
     Mutant(
         "keep-alive-never-sent",
@@ -172,10 +139,32 @@ OF_KEYS = (
         "                room -= length",
     ),
     Mutant(
-        "padding-not-zero",
-        _FRAMES,
-        "A frame is padded with zeros.",
-        "encoded, _ZEROS[:room]))",
-        'encoded, encoded[:room].ljust(room, b"\\0")))',
+        "sealed-and-readable",
+        _SUITE,
+        "Only the two ends read.",
+        "        return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)\n\n"
+        "    def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:\n"
+        '        """The plaintext, or None where key, nonce, associated data or ciphertext is another'
+        ' or shorter than a tag."""\n'
+        "        if len(sealed) < 16:\n            return None\n        try:\n"
+        "            return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, associated, nonce, key)",
+        "        tag = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(b'', associated + plaintext, nonce, key)\n"
+        "        return plaintext + tag\n\n"
+        "    def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:\n"
+        "        if len(sealed) < 16:\n            return None\n        try:\n"
+        "            plaintext = sealed[:-16]\n"
+        "            sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(\n"
+        "                sealed[-16:], associated + plaintext, nonce, key\n            )\n"
+        "            return plaintext",
+        "real",
+    ),
+    Mutant(
+        "turns-mix-nothing",
+        _RATCHET,
+        "A stolen key heals: a turn mixes a secret that the thief has not.",
+        "    keys = suite.kdf(root, secret, labels.RATCHET_ROOT + sha256(part), 96)",
+        "    keys = suite.kdf(root, root, labels.RATCHET_ROOT + sha256(part), 96)",
+        survives="Both ends derive alike and no world has a thief of keys. The ratchet's vectors, made without this"
+        " code, differ.",
     ),
 )  # fmt: skip

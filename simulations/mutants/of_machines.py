@@ -57,21 +57,6 @@ OF_MACHINES = (
         "",
     ),
     Mutant(
-        "retention-too-early",
-        _RELAY,
-        "A relay keeps what it took for 30 days, unless it is acknowledged before.",
-        "        until = now.service - RETENTION_SECONDS",
-        "        until = now.service - 5.0",
-    ),
-    Mutant(
-        "custody-without-an-entry",
-        _COMMANDS,
-        "Custody means stored: what a relay signed for is in its queue.",
-        "            if known is None:\n                step.append(queue.number, command.envelope, counted=True)",
-        "            if known is None and step.minute % 2:\n"
-        "                step.append(queue.number, command.envelope, counted=True)",
-    ),
-    Mutant(
         "deposits-beyond-the-quota",
         _COMMANDS,
         "A queue takes no more envelopes than its quota.",
@@ -131,13 +116,6 @@ OF_MACHINES = (
         "",
     ),
     Mutant(
-        "drop-tells-nobody",
-        _COMMANDS,
-        "A queue that was dropped is pushed to nobody any more.",
-        "        step.due.append(Dropping(queue.number))\n",
-        "",
-    ),
-    Mutant(
         "window-never-reopens",
         _SUBSCRIPTIONS,
         "An acknowledgement makes room for another entry of its queue.",
@@ -164,13 +142,6 @@ OF_MACHINES = (
         "A queue is pushed to one subscriber: who was subscribed to it is none any more.",
         "        ended = [] if (old := self._of_queue.get(queue)) is None else self._remove(old)",
         "        ended: list[Effect] = []",
-    ),
-    Mutant(
-        "closed-connection-still-subscribed",
-        _SUBSCRIPTIONS,
-        "What was pushed to a connection that is gone is pushed to the next subscriber.",
-        "        window = self._windows.pop(connection, None)\n        if window is not None:",
-        "        window = self._windows.pop(connection, None)\n        if window is None:",
     ),
     Mutant(
         "acknowledged-before-the-handshake",
@@ -232,5 +203,27 @@ OF_MACHINES = (
         "A handshake that its relay lost goes again.",
         "        outbox.repeat_handshakes(step)\n",
         "",
+    ),
+    Mutant(
+        "retention-too-early",
+        _COMMANDS,
+        "A relay keeps what it took for 30 days, unless it is acknowledged before.",
+        "RETENTION_SECONDS = RETENTION_DAYS * 86_400.0",
+        "RETENTION_SECONDS = RETENTION_DAYS * 1.0",
+    ),
+    Mutant(
+        "custody-without-an-entry",
+        _COMMANDS,
+        "Custody means stored: what a relay signed for is in its queue.",
+        "            if known is None:\n                step.append(queue.number, command.envelope, counted=True)",
+        "            if known is None and digest[0] > 8:\n"
+        "                step.append(queue.number, command.envelope, counted=True)",
+    ),
+    Mutant(
+        "closed-connection-still-subscribed",
+        _SUBSCRIPTIONS,
+        "What was pushed to a connection that is gone is pushed to the next subscriber.",
+        "                del self._of_queue[subscriber.queue]\n\n    def count",
+        "                pass\n\n    def count",
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from simulations.mutants.mutant import Mutant
 
 _INBOX = "node/inbox.py"
+_CORE = "node/core.py"
 _TRANSACTION = "node/store/transaction.py"
 _TABLE = "node/store/table.py"
 _RELAY = "node/store/relay.py"
@@ -14,7 +15,14 @@ OF_STORES = (
         _INBOX,
         "Every event of a connection is handled, in its order.",
         "            if waiting:\n                self._busy[source] = waiting",
-        "            if len(waiting) > 1:\n                self._busy[source] = waiting",
+        "            if waiting and len(batch) <= 3:\n                self._busy[source] = waiting",
+    ),
+    Mutant(
+        "timers-once-a-minute",
+        _CORE,
+        "What is due is done when it is due.",
+        "            due = min(due, wake)\n",
+        "            due = max(due, wake)\n",
     ),
     Mutant(
         "cache-outlives-a-failed-transaction",
@@ -34,8 +42,9 @@ OF_STORES = (
         "counters-outlive-an-undone-event",
         _RELAY,
         "What an undone event counted is not counted.",
-        "        self.known.clear()\n        self.known.update(known)\n        self.changed.clear()",
-        "        self.known.update(known)\n        self.changed.clear()",
+        "        self.known.clear()\n        self.known.update(known)\n        self.changed.clear()\n"
+        "        self.changed.update(changed)\n",
+        "",
     ),
     Mutant(
         "stale-row-after-an-update",
@@ -77,7 +86,7 @@ OF_STORES = (
         _RELAY,
         "A subscriber is pushed the oldest entry too.",
         "            (first + min(sequence, _SEQUENCES), first + _SEQUENCES, limit),",
-        "            (first + min(sequence + (limit == 1), _SEQUENCES), first + _SEQUENCES, limit),",
+        "            (first + min(sequence + (limit < 8), _SEQUENCES), first + _SEQUENCES, limit),",
     ),
     Mutant(
         "claimed-key-not-stored",
