@@ -59,6 +59,11 @@ class LiveConnection:
         self._something_to_send = trio.Event()
         self._may_read = trio.Event()
 
+    @property
+    def queued_bytes(self) -> int:
+        """Of commands that wait to be packed."""
+        return self._link.queued_bytes
+
     def queue(self, command: Command) -> None:
         """Packed when the writer runs next: call `flush` after the last of a batch."""
         try:

@@ -40,10 +40,11 @@ SWITCH_SECONDS = 0.0003
 
 
 class DurableStore(Store[TX_co], Protocol[TX_co]):
-    """A store that also keeps the service clock."""
+    """A store that also keeps the service clock, and a log that is folded between steps."""
 
     def service_offset(self) -> float: ...
     def save_service(self, service: float) -> None: ...
+    def fold_log(self) -> None: ...
 
 
 Perform: TypeAlias = Callable[[Sequence[Effect], dict[Connection, int]], None]
@@ -89,6 +90,10 @@ class Stepper:
             return (), {}
         handled = Counter(event.connection for event in batch if type(event) is Received)
         return self._core.step(batch, now), handled
+
+    def fold_log(self) -> None:
+        """After the effects are under way: nobody waits for this but who comes next. Raises DiskBrokenError."""
+        self._store.fold_log()
 
     def save_clock(self) -> None:
         """Now; on a full disk, some time later: the clock then loses what it would have gained."""
@@ -164,6 +169,7 @@ class ThreadedCore:
                 effects, handled = stepper.step()
                 if effects or handled:
                     token.run_sync_soon(self._perform, effects, handled)
+                stepper.fold_log()
             stepper.save_clock()
 
     def _gather(self, stepper: Stepper) -> bool:
@@ -181,9 +187,12 @@ class ThreadedCore:
 
 
 class InlineCore:
-    """For simulation: the same steps in trio's own thread and time."""
+    """For simulation: the same steps in trio's own thread and time; a step takes `step_seconds` of it."""
 
-    def __init__(self, make: MakeCore, perform: Perform, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, make: MakeCore, perform: Perform, wall: Callable[[], float], step_seconds: float = 0.0
+    ) -> None:  # fmt: skip
+        self._step_seconds = step_seconds
         self._make = make
         self._perform = perform
         self._wall = wall
@@ -206,19 +215,24 @@ class InlineCore:
         with trio.CancelScope(shield=True), self._make() as core:
             stepper = Stepper(core, trio.current_time, self._wall)
             ready.set()
-            while not self._stopping:
-                await self._gather(stepper)
+            while await self._gather(stepper):
                 effects, handled = stepper.step()
                 if effects or handled:
                     self._perform(effects, handled)
+                stepper.fold_log()
             stepper.save_clock()
 
-    async def _gather(self, stepper: Stepper) -> None:
+    async def _gather(self, stepper: Stepper) -> bool:
+        """As `ThreadedCore._gather`."""
         with trio.move_on_after(stepper.wait_seconds()):
             await self._arrived.wait()
-        for _ in range(GATHER_CHECKPOINTS):
-            await trio.lowlevel.checkpoint()
+        if self._step_seconds and not self._stopping:
+            await trio.sleep(self._step_seconds)
+        else:
+            for _ in range(GATHER_CHECKPOINTS):
+                await trio.lowlevel.checkpoint()
         self._arrived = trio.Event()
         for event in self._events:
             stepper.inbox.put(event)
         self._events.clear()
+        return not self._stopping

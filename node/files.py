@@ -6,6 +6,8 @@ from pathlib import Path
 
 from protocol.errors import CallerError
 
+_CHUNK_BYTES = 2**20
+
 
 def write_private(path: Path, contents: bytes) -> None:
     """Replace `path` by `contents` (mode 0600), durable when this returns. Raises OSError; then the old file stands."""
@@ -32,6 +34,21 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_again(path: Path) -> None:
+    """Make durable what `path` seems to hold. Raises OSError.
+
+    After a failed fsync the system still shows what was written, counts it as written, and no later fsync writes it.
+    """
+    with path.open("r+b") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            file.seek(-len(chunk), os.SEEK_CUR)
+            file.write(chunk)
+            file.seek(0, os.SEEK_CUR)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
 
 
 def make_private_directory(directory: Path) -> None:

@@ -63,7 +63,7 @@ class Running:
 
     def __init__(
         self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
-        connect: Connect | None, inline: bool, wall: Callable[[], float],
+        connect: Connect | None, inline: bool, wall: Callable[[], float], step_seconds: float,
     ) -> None:  # fmt: skip
         self.failure: CallerError | WorldError | None = None
         self.changes = Changes()
@@ -72,7 +72,11 @@ class Running:
         self._entropy = entropy
         self._timing = timing
         self._connect = connect
-        self._core = (InlineCore if inline else ThreadedCore)(make, self._perform, wall)
+        self._core: InlineCore | ThreadedCore
+        if inline:
+            self._core = InlineCore(make, self._perform, wall, step_seconds)
+        else:
+            self._core = ThreadedCore(make, self._perform, wall)
         self._connections: dict[Connection, LiveConnection] = {}
         self.dialled: dict[RelayKey, DialState] = {}
         """For display only; the machine keeps its own account."""
@@ -125,10 +129,13 @@ class Running:
         """How many are open."""
         return len(self._connections)
 
+    def queued_bytes(self) -> list[int]:
+        """For each connection, of the commands that wait to be packed."""
+        return [connection.queued_bytes for connection in self._connections.values()]
+
     async def keep_time(self) -> None:
         """One timer for all connections: keep-alives, silence, stalled writes, handshakes that do not come."""
-        timing = self._timing
-        period = min(1.0, timing.handshake_seconds / 4, timing.write_seconds / 4, timing.keep_alive_seconds / 10)
+        period = tick_seconds(self._timing)
         while True:
             await trio.sleep(period)
             now = trio.current_time()
@@ -185,7 +192,7 @@ class Running:
                 self._hang_up(effect.relay)
                 scope = trio.CancelScope(deadline=trio.current_time() + effect.timeout_seconds)
                 self._dials[effect.relay] = scope
-                self._nursery.start_soon(self._dial, effect, scope)
+                self._nursery.start_soon(self._dial, effect, scope, self._link_to(effect.relay))
             case HangUp(relay):
                 self._hang_up(relay)
             case _:
@@ -196,13 +203,21 @@ class Running:
         if scope is not None:
             scope.cancel()
 
-    async def _dial(self, dial: Dial, scope: trio.CancelScope) -> None:
+    def _link_to(self, relay: RelayKey) -> InitiatorLink | None:
+        """None: that is no key. Made before any task runs, so that links draw in the order of the machine's dials."""
+        try:
+            return InitiatorLink(self._suite, self._entropy, self._timing, relay, trio.current_time())
+        except PeerError:
+            return None
+
+    async def _dial(self, dial: Dial, scope: trio.CancelScope, link: InitiatorLink | None) -> None:
         """Connect and carry; `Unreachable` unless there was a session or somebody here hung up."""
         carried: LiveConnection | None = None
         reason = "it did not answer in time"
 
         async def use(frames: FrameStream) -> None:
             nonlocal carried
+            assert link is not None
             carried = await self.carry(frames, link, dial.relay, established)
 
         def established() -> None:
@@ -214,11 +229,11 @@ class Running:
         with scope:
             try:
                 assert self._connect is not None, "a machine that dials is given a way to"
-                link = InitiatorLink(self._suite, self._entropy, self._timing, dial.relay, trio.current_time())
-                await self._connect(dial.relay, dial.host, use)
-                reason = _why(carried.failure if carried is not None else None)
-            except PeerError:
-                reason = "the key of its address is not a key"
+                if link is None:
+                    reason = "the key of its address is not a key"
+                else:
+                    await self._connect(dial.relay, dial.host, use)
+                    reason = _why(carried.failure if carried is not None else None)
             except (CallerError, WorldError) as error:
                 reason = str(error)
         if self._dials.get(dial.relay) is scope:
@@ -235,6 +250,11 @@ class Running:
             return
         since = before.since if before is not None and before.state == state else self._wall()
         self.dialled[relay] = DialState(state, since, reason)
+
+
+def tick_seconds(timing: Timing) -> float:
+    """How often a node looks at its connections."""
+    return min(1.0, timing.handshake_seconds / 4, timing.write_seconds / 4, timing.keep_alive_seconds / 10)
 
 
 def _why(failure: PeerError | Ended | None) -> str:
@@ -256,16 +276,17 @@ async def open_core(
     connect: Connect | None = None,
     inline: bool = False,
     wall: Callable[[], float] = time.time,
+    step_seconds: float = 0.0,
 ) -> AsyncIterator[Running]:
     """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
 
-    `connect` carries out the machine's `Dial`s. Raises what opening the store raises; DiskBrokenError when the store
-    broke, after cancelling the block.
+    `connect` carries out the machine's `Dial`s. `step_seconds`: what a step takes where it is `inline`.
+    Raises what opening the store raises; DiskBrokenError when the store broke, after cancelling the block.
     """
     ready = trio.Event()
     body: Exception | None = None
     async with trio.open_nursery() as nursery:
-        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall)
+        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds)
         nursery.start_soon(running.run_core, ready)
         nursery.start_soon(running.keep_time)
         try:

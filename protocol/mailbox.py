@@ -351,6 +351,13 @@ class Table(Protocol[R]):
     def count(self, **equal: object) -> int: ...
 
 
+class OwnQueues(Table[OwnQueue], Protocol):
+    """Of all contacts and invitations."""
+
+    def hosts(self) -> list[OwnRelay]:
+        """Where these queues are, each once."""
+
+
 class OutgoingItems(Table[OutgoingItem], Protocol):
     """Items that wait (`sealed` nil, not arrived) have a due time."""
 
@@ -415,7 +422,7 @@ class PersonalTransaction(Transaction, Protocol):
     @property
     def profile(self) -> Table[Profile]: ...
     @property
-    def queues(self) -> Table[OwnQueue]: ...
+    def queues(self) -> OwnQueues: ...
     @property
     def invitations(self) -> Table[OwnInvitation]: ...
     @property

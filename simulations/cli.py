@@ -1,5 +1,6 @@
 """`kassiber sim`: runs the real nodes and relays in a virtual world."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from cyclopts import App, Parameter
 
 from node.cli.exits import NoInputError
 from node.cli.terminal import print_table
+from protocol.errors import CallerError
 
 app = App(name="sim", help="Simulate the real nodes and relays: find lost messages, measure what is leaked.")
 Crypto = Annotated[Literal["toy", "real"], Parameter(help="toy: same sizes and refusals, many times as fast.")]
@@ -20,7 +22,7 @@ def hunt(
     crypto: Crypto = "toy",
     first: Annotated[int | None, Parameter(help="Begin with this seed (default: where the ledger ends).")] = None,
     processes: Annotated[int, Parameter(help="How many at once (default: one a core).")] = 0,
-    ledger: Annotated[Path, Parameter(help="Where to keep what was run.")] = Path("hunt.jsonl"),
+    ledger: Annotated[Path, Parameter(help="Where to keep what was run.")] = Path("hunts.jsonl"),
 ) -> int:
     """Carry out worlds full of faults until a promise is broken; go on where the ledger ends."""
     import os
@@ -90,3 +92,113 @@ def replay(
     if save is not None:
         save.write_bytes(chosen.encode())
     return 1 if outcome.violation else 0
+
+
+Folder = Annotated[Path, Parameter(help="Where tables and pictures go; made if missing.")]
+Processes = Annotated[int, Parameter(help="How many at once (default: one a core).")]
+Dask = Annotated[str | None, Parameter(help='The address of a Dask scheduler, or "local": runs go there.')]
+Seeds = Annotated[int | None, Parameter(help="How many runs of each (default: as the scenario says).")]
+
+
+@app.command
+def run(
+    scenario: Annotated[Path, Parameter(help="A scenario file (TOML).")],
+    /,
+    *,
+    out: Folder = Path("results"),
+    seeds: Seeds = None,
+    processes: Processes = 0,
+    dask: Dask = None,
+) -> int:
+    """Carry out a scenario, and print what it shows each observer: mean and 95 % interval over its seeds."""
+    return _study(scenario, (), out, seeds, processes, dask)
+
+
+@app.command
+def sweep(
+    scenario: Annotated[Path, Parameter(help="A scenario file (TOML).")],
+    /,
+    *,
+    vary: Annotated[list[str], Parameter(help="topology.people=10,20,50; several of them are combined.")],
+    out: Folder = Path("results"),
+    figure: Annotated[str | None, Parameter(help="Draw this figure against what is varied first.")] = None,
+    seeds: Seeds = None,
+    processes: Processes = 0,
+    dask: Dask = None,
+) -> int:
+    """Carry out a scenario with other values in the place of some of its own."""
+    code = _study(scenario, vary, out, seeds, processes, dask)
+    if figure is not None:
+        _draw(out, figure, vary[0].partition("=")[0], out / _file_name(figure), None)
+    return code
+
+
+@app.command
+def plot(
+    table: Annotated[Path, Parameter(help="The folder of a run or sweep, or its table.")],
+    /,
+    *,
+    figure: Annotated[str, Parameter(help='Which figure, as the table names it: "AUC", say.')],
+    across: Annotated[str, Parameter(help="What was varied, or window_seconds.")] = "window_seconds",
+    observer: Annotated[str | None, Parameter(help="Of one observer only.")] = None,
+    out: Annotated[Path | None, Parameter(help="The picture, without its ending.")] = None,
+) -> None:
+    """Draw a figure as SVG and PNG."""
+    folder = table if table.is_dir() else table.parent
+    _draw(table, figure, across, out or folder / _file_name(figure), observer)
+
+
+def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, processes: int, dask: str | None) -> int:
+    import os
+    import sys
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    _need_arrays()
+    from simulations.results import read_table, summarise, write_table
+    from simulations.sweeping import carry_out_all, plan
+
+    jobs = plan(scenario, vary, seeds)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task("runs", total=len(jobs))
+        rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
+    parquet, csv = write_table(rows, out)
+    print_table(
+        ("CHANGED", "OBSERVER", "WATCHED", "FIGURE", "MEAN", "95 %", "RUNS"),
+        (
+            (
+                row["changes"], row["observer"], f"{row['window_seconds'] / 60:g} min" if row["window_seconds"] else "",
+                row["figure"], f"{row['mean']:.4g}",
+                "" if row["half_width"] is None else f"± {row['half_width']:.2g}", str(row["runs"]),
+            )
+            for row in summarise(read_table(parquet)).iter_rows(named=True)
+        ),
+    )  # fmt: skip
+    print(f"{len(jobs)} runs are in {parquet} and {csv}.")
+    return 0
+
+
+def _draw(table: Path, figure: str, across: str, out: Path, observer: str | None) -> None:
+    _need_arrays()
+    from simulations.plotting import plot as draw
+    from simulations.results import read_table
+
+    svg, png = draw(read_table(table), figure, across, out, observer)
+    print(f"Drawn: {svg} and {png}")
+
+
+def _file_name(figure: str) -> str:
+    """Of a picture: letters, digits and hyphens."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in figure).split()).lower()
+
+
+def _need_arrays() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("numpy", "scipy", "polars", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise CallerError(
+            f"Measuring needs {', '.join(missing)}, which this installation is without. "
+            "Install Kassiber with its extra: pip install 'kassiber[simulation]'."
+        )

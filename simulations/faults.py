@@ -28,7 +28,7 @@ _CRASHES = {
 }
 _KIND_OF_HARM = {harm: kind for kind, harm in _HARMS.items()}
 _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
-_SPARE_PAGES = 2
+_SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
 
 

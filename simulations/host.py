@@ -3,12 +3,14 @@
 It boots, steps, performs effects, and dies as a process does: what is committed stays, everything else is gone.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
 from node.core import Stepper
+from node.runtime import tick_seconds
 from node.store.mailbox import MailboxStore
 from node.store.relay import RelayStore
 from protocol.crypto.suite import Suite
@@ -62,6 +64,8 @@ class Host:
         self._step_at = False
         self._timer = 0.0
         self._connections = count(1)
+        self._booted = 0.0
+        self._tick_seconds = tick_seconds(timing)
 
     # Life and death
 
@@ -71,6 +75,8 @@ class Host:
         self.up = True
         self.lives += 1
         engine, began, rate = self.engine, self.engine.time, self.rate
+        self._booted = began
+        self._timer = 0.0  # a former life's rings for nobody, and must not stand in this one's way
         core: Core[Any] = Core(self.machine(), self.disk.store)
         self._stepper = Stepper(core, lambda: (engine.time - began) * rate, self.wall)
         self._wake()
@@ -196,6 +202,15 @@ class Host:
 
     # Connections
 
+    def next_tick(self, time: float) -> float:
+        """When it next looks at its connections: now and then only, as `node.runtime.Running.keep_time` does."""
+        ticks = math.floor((max(time, self.engine.time) - self._booted) / self._tick_seconds) + 1
+        return self._booted + ticks * self._tick_seconds
+
+    def queued_bytes(self) -> list[int]:
+        """For each connection, of the commands that wait to be packed."""
+        return [end.link.queued_bytes for end in self.ends.values()]
+
     def next_connection(self) -> Connection:
         return Connection(next(self._connections))
 
@@ -241,6 +256,15 @@ class RelayHost(Host):
         return ResponderLink(self.suite, self._entropy, self.timing, self.signing, now)
 
 
+class _Dialled:
+    """What came of a dial: nothing yet, or one end of a connection."""
+
+    __slots__ = ("end",)
+
+    def __init__(self) -> None:
+        self.end: End | None = None
+
+
 class PersonHost(Host):
     """A person's node, and what its local API's clients are told."""
 
@@ -260,7 +284,8 @@ class PersonHost(Host):
         self.broken_off: list[tuple[RelayKey, Digest]] = []
         """Where it left what in a frame that nobody could read to its end."""
         self._relays = relays
-        self._dials: dict[RelayKey, End | None] = {}
+        self._dials: dict[RelayKey, _Dialled] = {}
+        """The newest of each relay."""
         self._answers: dict[int, Callable[[Any], None]] = {}
         self._requests = count(1)
         self._beside = count(NOT_THE_MACHINES)
@@ -320,43 +345,44 @@ class PersonHost(Host):
             return
         there, back = self.network.path(self.index, relay.index), self.network.path(relay.index, self.index)
         deadline = self.engine.time + dial.timeout_seconds
+        link = InitiatorLink(self.suite, self.entropy, self.timing, dial.relay, self.engine.time)
+        dialled = self._dials[dial.relay] = _Dialled()
 
         def connect() -> None:
-            if stepper is not self._stepper:
+            if stepper is not self._stepper or self._dials.get(dial.relay) is not dialled or there.cut or back.cut:
                 return
-            if there.cut or back.cut:
-                self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, None))
-                return
-            link = InitiatorLink(self.suite, self.entropy, self.timing, dial.relay, self.engine.time)
             end = self.network.dial(self, relay, dial.relay, link)
             if end is None:
+                del self._dials[dial.relay]
                 self.engine.note(self.index, relay.index, 0, Kind.REFUSED)
                 self.put(Unreachable(dial.relay, "connection refused"))
                 return
             self.ends[end.number] = end
-            self._dials[dial.relay] = end
+            dialled.end = end
             end.flush()
-            self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, end))
 
+        self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, dialled))
         self.engine.after(there.delay(self.engine.time) + back.delay(self.engine.time), connect)
 
-    def _no_answer(self, stepper: Stepper | None, relay: RelayKey, end: End | None) -> None:
-        if stepper is not self._stepper:
+    def _no_answer(self, stepper: Stepper | None, relay: RelayKey, dialled: "_Dialled") -> None:
+        if stepper is not self._stepper or self._dials.get(relay) is not dialled:
             return
-        if end is None:
+        if dialled.end is None:
+            del self._dials[relay]
             self.put(Unreachable(relay, "it did not answer in time"))
-        elif not end.opened and not end.closed:
-            end.end(None)
+        elif not dialled.end.opened:
+            dialled.end.end(None)
 
     def _hang_up(self, relay: RelayKey) -> None:
-        end = self._dials.pop(relay, None)
-        if end is not None:
-            end.end(None)
+        dialled = self._dials.pop(relay, None)
+        if dialled is not None and dialled.end is not None:
+            dialled.end.end(None)
 
     def ended(self, end: End, code: object) -> None:
         super().ended(end, code)
         assert end.relay is not None
-        if self._dials.get(end.relay) is end:
+        dialled = self._dials.get(end.relay)
+        if dialled is not None and dialled.end is end:
             del self._dials[end.relay]
             if not end.opened:
                 self.put(Unreachable(end.relay, "the connection was closed"))

@@ -20,7 +20,7 @@ from msgspec import Struct, json
 from simulations.script import Shape, draw
 from simulations.trial import carry_out
 
-SPAN_SEEDS = 200
+SPAN_SEEDS = 1_000
 """How many seeds a process carries out before it reports."""
 
 
@@ -72,17 +72,18 @@ def carry_out_span(commit: str, crypto: str, first: int, count: int, shape: Shap
 
 
 def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | None = None) -> Iterator[Span]:
-    """Carry out `count` seeds that this commit has not seen, from `first` where it is given; each span as it is done.
+    """Carry out `count` seeds that no commit has seen, or from `first`, where this one has not; each span when done.
 
     Stopped in the middle, it loses at most the spans under way.
     """
     commit = commit_name()
-    seen = {span.first for span in read_ledger(ledger) if (span.commit, span.crypto) == (commit, crypto)}
-    start = first if first is not None else max(seen, default=-SPAN_SEEDS) + SPAN_SEEDS
-    spans = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
+    spans = [span for span in read_ledger(ledger) if span.crypto == crypto]
+    seen = {span.first for span in spans if span.commit == commit}
+    start = first if first is not None else max((span.first + span.count for span in spans), default=0)
+    spans_left = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool, ledger.open("ab") as file:
-        waiting = iter(spans)
+        waiting = iter(spans_left)
         running: set[Future[Span]] = set()
         while True:
             while len(running) <= processes and (at := next(waiting, None)) is not None:
@@ -142,7 +143,8 @@ def commit_name() -> str:
     here = Path(__file__).parent
     try:
         name = _git(here, "rev-parse", "--short=12", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--", "../node", "../protocol", "../simulations")
+        code = ("../node", "../protocol", ".", ":(exclude)results", ":(exclude)scenarios")
+        changed = _git(here, "status", "--porcelain", "--", *code)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return name + "+" * bool(changed)

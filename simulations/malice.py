@@ -30,7 +30,8 @@ from protocol.session import ratchet
 from protocol.session.ratchet import Ratchet
 from protocol.wire.codec import encode
 from protocol.wire.commands import Ack, Claim, Command, Deposit, Drop, Prove, Role, Settle, Subscribe
-from simulations.host import PersonHost, RelayHost
+from simulations.host import PersonHost
+from simulations.mischief import CheatingRelay
 from simulations.network import End
 from simulations.script import FaultKind
 
@@ -41,7 +42,11 @@ class Malice:
     """What one person does to one contact, over the connections that the node has."""
 
     def __init__(
-        self, person: PersonHost, contact: int, chance: random.Random, relays: Callable[[RelayKey], RelayHost | None]
+        self,
+        person: PersonHost,
+        contact: int,
+        chance: random.Random,
+        relays: Callable[[RelayKey], CheatingRelay | None],
     ) -> None:
         self._person = person
         self._relays = relays
@@ -124,14 +129,13 @@ class Malice:
         with person.disk.look() as tx:
             own = {queue.receive_id for queue in tx.queues.find()}
             used = {route.send_id for route in tx.routes.find()}
-        rows = relay.disk.connection.execute("SELECT receive_id, send_id FROM queues ORDER BY number").fetchall()
-        strange = [row for row in rows if row[0] not in own and row[1] not in used]
+        strange = [queue for queue in relay.queues() if queue.receive_id not in own and queue.send_id not in used]
         if not strange:
             return 0
-        receive_id, send_id = self._chance.choice(strange)
+        queue = self._chance.choice(strange)
         request = Request(person.request_beside())
         key = person.suite.signing_key(self._chance.randbytes(32))
-        command, what = self._forbidden(end, request, key, ReceiveId(receive_id), SendId(send_id))
+        command, what = self._forbidden(end, request, key, queue.receive_id, queue.send_id)
         person.forbidden[request] = f"{person.name} {what} at {relay.name}"
         end.link.queue(command)
         end.flush()

@@ -44,8 +44,6 @@ class Seen(NamedTuple):
     lengths: Integers
     delays: Floats
     span_seconds: float
-    queues: dict[tuple[int, int], int]
-    """(sender, recipient): the queue of that direction, where relays were looked into."""
 
 
 def measure(study: Study, run: Seen, seed: int) -> Iterator[Figure]:
@@ -154,6 +152,13 @@ def _targets(run: Seen, count: int, rng: np.random.Generator) -> Iterator[tuple[
             yield int(target), writers, int(writers[np.argmax(texts)])
 
 
+def _queue(run: Seen, sender: int, recipient: int) -> int:
+    """The number of the queue of one direction; the way back is this ^ 1."""
+    truth, relays = run.watched.truth, run.watched.relays
+    own = (truth.sender_link // relays == sender) & (truth.recipient_link // relays == recipient)
+    return int(truth.direction[own][0])
+
+
 def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Generator) -> Iterator[Figure]:
     """To whom does the target write: who is sent something soon after the target sent."""
     if observer in ("local", "relay"):
@@ -194,12 +199,10 @@ def _receipts(run: Seen, observer: Observer, count: int, rng: np.random.Generato
             received, times, who = receipts.from_wires(watching, target)
             truth, candidates = correspondent, run.watched.people
         else:
-            there, back = run.queues.get((correspondent, target)), run.queues.get((target, correspondent))
-            if there is None or back is None:
-                return
+            there = _queue(run, correspondent, target)
             received, times, who = receipts.from_relays(watching, there)
             names, who = np.unique(who, return_inverse=True)
-            found = np.flatnonzero(names == back)
+            found = np.flatnonzero(names == there ^ 1)
             candidates = len(names)
             truth = int(found[0]) if len(found) else -1
         if len(received) >= _LEAST_TEXTS and len(times) and candidates > 1:

@@ -5,7 +5,8 @@ from typing import Any
 
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
-from protocol.keys import Minute
+from protocol.keys import Minute, QueueNumber
+from protocol.store import Queue
 from protocol.wire.commands import Accepted, Ack, Command, Delivery, Deposit, Refused
 from simulations.host import NOT_THE_MACHINES, RelayHost
 from simulations.network import End
@@ -75,7 +76,13 @@ class CheatingRelay(RelayHost):
 
     def most_stored(self) -> int:
         """Envelopes in the longest of its queues."""
-        return int(self.disk.connection.execute("SELECT max(stored) FROM queues").fetchone()[0] or 0)
+        return max((queue.stored for queue in self.queues()), default=0)
+
+    def queues(self) -> list[Queue]:
+        """The first thousand that it made and has still."""
+        with self.disk.look() as tx:
+            found = [tx.queues.by_number(QueueNumber(number)) for number in range(1, 1_001)]
+        return [queue for queue in found if queue is not None]
 
     def say(self, end: End, command: Command) -> Iterable[Command]:
         if not isinstance(command, Delivery) or not (self.cheats or self._overtaken):

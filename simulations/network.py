@@ -44,7 +44,7 @@ class Harm(Enum):
 class Path:
     """One direction between two hosts."""
 
-    __slots__ = ("_uniform", "clogged_until", "cut", "harm", "held", "jitter", "latency", "overtaken")
+    __slots__ = ("clogged_until", "cut", "draw", "harm", "held", "jitter", "latency", "overtaken")
 
     def __init__(self, latency: float, jitter: float, uniform: Callable[[], float]) -> None:
         self.latency = latency
@@ -57,11 +57,12 @@ class Path:
         self.harm: Harm | None = None
         self.held: list[Callable[[], None]] = []
         self.overtaken: tuple[End, bytes] | None = None
-        self._uniform = uniform
+        self.draw = uniform
+        """A number in [0, 1)."""
 
     def delay(self, now: float) -> float:
         """Of what is sent now."""
-        return max(self.latency * (1.0 + self.jitter * self._uniform()), self.clogged_until - now)
+        return max(self.latency * (1.0 + self.jitter * self.draw()), self.clogged_until - now)
 
 
 class End:
@@ -143,7 +144,7 @@ class End:
                 self.end(error.code)
                 return
             self.flush()
-        self.network.engine.at(max(self.link.next_wake, now + 0.05), self.watch)
+        self.network.engine.at(self.host.next_tick(max(self.link.next_wake, now)), self.watch)
 
     def end(self, code: Code | None = None, *, silently: bool = False) -> None:
         """This end is closed; the peer hears of it, unless `silently`, as after a power cut."""
@@ -169,7 +170,10 @@ class End:
 class Network:
     """All paths, and what travels on them."""
 
-    def __init__(self, engine: "Engine", latency: float, jitter: float, uniform: Callable[[], float]) -> None:
+    def __init__(
+        self, engine: "Engine", latency: float, jitter: float, uniform: Callable[[int, int], Callable[[], float]]
+    ) -> None:
+        """`uniform(source, destination)` gives each path a stream of its own: more frames on one delay no other's."""
         self.engine = engine
         self.frames = 0
         self.bytes = 0
@@ -187,7 +191,9 @@ class Network:
         """From one host to another."""
         found = self._paths.get((source, destination))
         if found is None:
-            found = self._paths[source, destination] = Path(self._latency, self._jitter, self._uniform)
+            found = self._paths[source, destination] = Path(
+                self._latency, self._jitter, self._uniform(source, destination)
+            )
         return found
 
     def mend(self) -> None:
@@ -217,8 +223,8 @@ class Network:
         theirs = End(self, relay, relay.answer(self.engine.time), back, None)
         ours.peer, theirs.peer = theirs, ours
         relay.ends[theirs.number] = theirs
-        self.engine.at(link.next_wake, ours.watch)
-        self.engine.at(theirs.link.next_wake, theirs.watch)
+        self.engine.at(host.next_tick(link.next_wake), ours.watch)
+        self.engine.at(relay.next_tick(theirs.link.next_wake), theirs.watch)
         return ours
 
     def carry(self, end: End, frame: bytes) -> None:
@@ -261,7 +267,7 @@ class Network:
                 self.deliver(end, partial(peer.arrive, frame))
                 self.deliver(end, partial(peer.arrive, frame))
             case Harm.CORRUPT:
-                at = int(self._uniform() * len(frame))
+                at = int(path.draw() * len(frame))
                 self.deliver(end, partial(peer.arrive, frame[:at] + bytes((frame[at] ^ 1,)) + frame[at + 1 :]))
             case Harm.SWAP:
                 path.overtaken = end, frame

@@ -123,6 +123,9 @@ class Script(Struct, frozen=True):
     seconds: float = 120.0
     """Of the safety phase; then everything heals."""
     real_crypto: bool = False
+    reserve: tuple[Fault, ...] = ()
+    """Done near the end, one after the other, until `least_faults` have struck: not every fault finds what it harms."""
+    least_faults: int = 0
     found: list[str] = field(default_factory=list)
     """What this script brought to light, for whoever reads it."""
 
@@ -161,11 +164,22 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
         fault = draw_fault(chance, shape, contacts)
         if fault.kind is FaultKind.GONE:
             if gone:
-                continue
+                continue  # one relay at least is there in the end
             gone = True
         lines.append(fault)
     lines.sort(key=lambda line: line.at)
-    return Script(seed, shape.people, shape.relays, contacts, tuple(lines), shape.seconds, real_crypto)
+    reserve = tuple(draw_sure_fault(chance, shape) for _ in range(shape.least_faults))
+    return Script(
+        seed,
+        shape.people,
+        shape.relays,
+        contacts,
+        tuple(lines),
+        shape.seconds,
+        real_crypto,
+        reserve,
+        shape.least_faults,
+    )
 
 
 def draw_text(chance: random.Random, number: int, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Say:
@@ -190,6 +204,14 @@ def draw_contacts(base: int, shape: Shape) -> tuple[tuple[int, int], ...]:
         if (one, other) not in pairs and (other, one) not in pairs:
             pairs[one, other] = None
     return tuple(pairs)
+
+
+def draw_sure_fault(chance: random.Random, shape: Shape) -> Fault:
+    """One that strikes whatever is up, for a moment near the end of the safety phase."""
+    at, seconds = shape.seconds - 4.0, round(chance.uniform(1.0, 10.0), 3)
+    person, relay = chance.randrange(shape.people), shape.people + chance.randrange(shape.relays)
+    kinds = (FaultKind.SLOW, FaultKind.CLOG, FaultKind.PARTITION, FaultKind.ONE_WAY_PARTITION)
+    return Fault(at, chance.choice(kinds), person, relay, seconds, round(chance.uniform(0.3, 3.0), 3))
 
 
 _WEIGHTS = {

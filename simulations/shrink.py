@@ -20,6 +20,8 @@ def shrink(script: Script, tell: Callable[[int], None] = lambda left: None) -> S
     found = carry_out(script).violation
     if not found:
         return script
+    if carry_out(replace(script, reserve=())).violation:
+        script = replace(script, reserve=())
     promise = found.partition(":")[0]
 
     def breaks(lines: Sequence[Line]) -> bool:

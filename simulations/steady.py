@@ -21,15 +21,15 @@ from simulations.population.observing import Truth, Watched
 from simulations.recording import Recorder, Sight
 from simulations.script import Say, Script
 from simulations.study import Study
-from simulations.workload import DAY_SECONDS, LIVELY, Workload, bursty, contact_graph, poisson
+from simulations.workload import DAY_SECONDS, LIVELY, Contacts, Workload, bursty, contact_graph, poisson
 from simulations.world import Stage, World, text_of
 
 _SETTLE_SECONDS = 60.0
 """After the last text, for what is under way."""
 
 
-def workload(study: Study, seed: int) -> tuple[list[tuple[int, int]], Workload]:
-    """Pairs of contacts and their texts, for the machines and for the model alike."""
+def draw_workload(study: Study, seed: int) -> tuple[Contacts, Workload]:
+    """Who knows whom, and their texts: for the machines and for the model alike."""
     rng = np.random.default_rng(seed)
     contacts = contact_graph(study.topology.people, study.topology.contacts, rng, study.workload.activity_sigma)
     days = study.workload.hours * 3_600.0 / DAY_SECONDS
@@ -38,12 +38,13 @@ def workload(study: Study, seed: int) -> tuple[list[tuple[int, int]], Workload]:
     else:
         rhythm = LIVELY._replace(texts_per_user_day=study.workload.texts_per_day)
         texts = bursty(contacts, study.topology.people, rng, rhythm, days)
-    return list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True)), texts
+    return contacts, texts
 
 
 def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
     """One run, and its trace hash. Deterministic."""
-    pairs, texts = workload(study, seed)
+    contacts, texts = draw_workload(study, seed)
+    pairs = list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True))
     real = study.run.crypto == "real"
     people, relays = study.topology.people, study.topology.relays
     stage = Stage(people, relays, tuple(pairs), real)
@@ -55,7 +56,9 @@ def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
     world.boot()
     world.engine.run(_SETTLE_SECONDS)
     start = world.engine.time
-    _listen(world, recorder, start)
+    directions = {pair: 2 * number for number, (one, other) in enumerate(pairs) for pair in ((other, one),)}
+    directions |= {(one, other): 2 * number + 1 for number, (one, other) in enumerate(pairs)}
+    _listen(world, recorder, start, _names_of_queues(world, directions))
     shown = _follow(world)
     lines = _lines(texts, start)
     for line in lines:
@@ -63,12 +66,11 @@ def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
     if study.churn.offline_hours:
         _come_and_go(world, study, start + span, np.random.default_rng((seed, 1)))
     world.engine.run(start + span + _SETTLE_SECONDS)
-    truth, delays = _truth(world, lines, shown, start)
-    queues = {pair: number for pair in world.numbers if (number := _queue(world, *pair)) is not None}
+    truth, delays = _truth(world, lines, directions, shown, start)
     for host in world.hosts:
         host.die()
     seen = from_recorder(recorder)
-    run = Seen(Watched(seen, truth, people, relays), texts.length.astype(np.int64), delays, span, queues)
+    run = Seen(Watched(seen, truth, people, relays), texts.length.astype(np.int64), delays, span)
     return run, world.engine.trace()
 
 
@@ -77,7 +79,17 @@ def _lines(texts: Workload, start: float) -> list[Say]:
     return [Say(start + at, number, *rest) for number, (at, *rest) in enumerate(zip(*columns, strict=True))]
 
 
-def _listen(world: World, recorder: Recorder, start: float) -> None:
+def _names_of_queues(world: World, directions: dict[tuple[int, int], int]) -> dict[bytes, int]:
+    """By send id, all routes of a direction alike: the number that observers of relays know a queue by."""
+    names: dict[bytes, int] = {}
+    for (sender, recipient), direction in directions.items():
+        with world.people[sender].disk.look() as tx:
+            for route in tx.routes.find(contact=world.numbers[sender, recipient]):
+                names[route.send_id] = direction
+    return names
+
+
+def _listen(world: World, recorder: Recorder, start: float, queues: dict[bytes, int]) -> None:
     """Every frame on every wire, and each deposit inside every relay."""
     people, relays, engine = len(world.people), len(world.relays), world.engine
 
@@ -92,22 +104,14 @@ def _listen(world: World, recorder: Recorder, start: float) -> None:
 
     def opened(relay: CheatingRelay, end: End, command: Command) -> None:
         if isinstance(command, Deposit) and end.peer is not None:
-            person = end.peer.host.index
+            person, size = end.peer.host.index, len(command.envelope)
             link = person * relays + relay.index - people
-            queue = _queue_number(relay, parse_envelope(command.envelope).send_id)
-            recorder.command(
-                engine.time - start, link, person, relay.index, len(command.envelope), True, Sight.DEPOSIT, queue
-            )
+            queue = queues.get(parse_envelope(command.envelope).send_id, -1)
+            recorder.command(engine.time - start, link, person, relay.index, size, True, Sight.DEPOSIT, queue)
 
     world.network.observer = hear
     for relay in world.relays:
         relay.notes = opened
-
-
-def _queue_number(relay: CheatingRelay, send_id: bytes) -> int:
-    """One number for a queue over all relays."""
-    row = relay.disk.connection.execute("SELECT number FROM queues WHERE send_id = ?", (send_id,)).fetchone()
-    return relay.index << 20 | int(row[0]) if row is not None else -1
 
 
 def _follow(world: World) -> dict[str, float]:
@@ -145,7 +149,9 @@ def _come_and_go(world: World, study: Study, until: float, rng: np.random.Genera
         world.engine.after(float(rng.exponential(study.churn.online_hours * 3_600.0)), partial(leave, person))
 
 
-def _truth(world: World, lines: list[Say], shown: dict[str, float], start: float) -> tuple[Truth, Floats]:
+def _truth(
+    world: World, lines: list[Say], directions: dict[tuple[int, int], int], shown: dict[str, float], start: float
+) -> tuple[Truth, Floats]:
     """Which texts went over which links, by each contact's first route: nothing fails here, so no other is used."""
     relays, people = len(world.relays), len(world.people)
     primary = {pair: _primary(world, *pair) for pair in {(line.sender, line.recipient) for line in lines}}
@@ -161,19 +167,12 @@ def _truth(world: World, lines: list[Say], shown: dict[str, float], start: float
         sender_links.append(line.sender * relays + relay - people)
         recipient_links.append(line.recipient * relays + relay - people)
     came = np.array(delivered)
+    numbers = [directions[line.sender, line.recipient] for line in lines]
     truth = Truth(
-        np.array(written), came, np.array(sender_links, dtype=np.int64), np.array(recipient_links, dtype=np.int64)
-    )
+        np.array(written), came, np.array(numbers, dtype=np.int64),
+        np.array(sender_links, dtype=np.int64), np.array(recipient_links, dtype=np.int64),
+    )  # fmt: skip
     return truth, came - truth.written
-
-
-def _queue(world: World, sender: int, recipient: int) -> int | None:
-    """Of the first route of a direction."""
-    with world.people[sender].disk.look() as tx:
-        routes = tx.routes.find(contact=world.numbers[sender, recipient])
-    first = min(routes, key=lambda route: route.position)
-    relay = world.relay_of(first.relay)
-    return None if relay is None else _queue_number(relay, first.send_id)
 
 
 def _primary(world: World, sender: int, recipient: int) -> int:

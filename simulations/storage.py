@@ -84,7 +84,14 @@ class Disk(Generic[S]):
             self.crash_point = crash_point
 
     def fill(self, spare_pages: int) -> None:
-        """From now on the database may grow by so many pages only."""
+        """From now on the database may grow by so many pages only.
+
+        Packed first: what earlier worlds of this process left free must not decide what still fits.
+        """
+        self.connection.execute("VACUUM main")
+        self._allow(spare_pages)
+
+    def _allow(self, spare_pages: int) -> None:
         pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
         self.connection.execute(f"PRAGMA max_page_count = {pages + spare_pages}")
 
@@ -101,7 +108,7 @@ class Disk(Generic[S]):
     def release(self) -> None:
         """The pages that the ballast took."""
         self.present = False
-        self.fill(_BALLAST_PAGES)
+        self._allow(_BALLAST_PAGES)
 
     # One connection for many worlds: prepared statements are worth more than all that a world stores
 

@@ -1,5 +1,6 @@
-"""A relay's store in dicts, for worlds by the hundred thousand. Every change leaves what it replaced in a log."""
+"""A relay's store in dicts, for worlds of many nodes. Every change leaves what it replaced in a log."""
 
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from itertools import takewhile
 from typing import Any, NamedTuple, Self, TypeVar
@@ -24,6 +25,7 @@ K = TypeVar("K")
 V = TypeVar("V", "_Entry", "_Digest")
 
 _NOTHING = object()
+_KEPT_DIGEST_BYTES = 16
 
 
 class _Entry(NamedTuple):
@@ -42,12 +44,30 @@ class DictRelayStore:
 
     def __init__(self) -> None:
         self._transaction = DictRelayTransaction()
+        self.service = 0.0
+        self.before_read: Callable[[], None] | None = None
 
     def transaction(self) -> "DictRelayTransaction":
+        self._transaction.keeps = True
         return self._transaction
 
     def read(self) -> "DictRelayTransaction":
+        """What is written is undone."""
+        if self.before_read is not None:
+            self.before_read()
+        self._transaction.keeps = False
         return self._transaction
+
+    def service_offset(self) -> float:
+        """Where the service clock goes on."""
+        return self.service
+
+    def save_service(self, service: float) -> None:
+        """Never goes back."""
+        self.service = max(self.service, service)
+
+    def fold_log(self) -> None:
+        """There is none."""
 
 
 class DictRelayTransaction:
@@ -55,13 +75,15 @@ class DictRelayTransaction:
 
     def __init__(self) -> None:
         self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.keeps = True
+        self.before_commit: Callable[[], None] | None = None
         self.room = True
         self.last_number = 0
         self.queue: dict[QueueNumber, Queue] = {}
         self.number: dict[bytes, QueueNumber] = {}
         self.link: dict[LinkId, SealedLink] = {}
         self.entry: dict[tuple[QueueNumber, Sequence], _Entry] = {}
-        self.digest: dict[tuple[QueueNumber, Digest], _Digest] = {}
+        self.digest: dict[tuple[QueueNumber, bytes], _Digest] = {}
         self.queues = DictQueues(self)
         self.links = DictLinks(self)
         self.entries = DictEntries(self)
@@ -71,9 +93,30 @@ class DictRelayTransaction:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is not None:
+        if error[0] is not None or not self.keeps:
             self.undo(0)
+            return
+        try:
+            if self.before_commit is not None:
+                self.before_commit()
+        except BaseException:
+            self.undo(0)
+            raise
         self._log.clear()
+
+    def copied(self) -> tuple[list[dict[Any, Any]], int]:
+        """All that is stored, for `bring_back`."""
+        return [table.copy() for table in self._tables()], self.last_number
+
+    def bring_back(self, copied: tuple[list[dict[Any, Any]], int]) -> None:
+        """What `copied` returned."""
+        for table, rows in zip(self._tables(), copied[0], strict=True):
+            table.clear()
+            table.update(rows)
+        self.last_number = copied[1]
+
+    def _tables(self) -> list[dict[Any, Any]]:
+        return [self.queue, self.number, self.link, self.entry, self.digest]
 
     def savepoint(self) -> "DictSavepoint":
         return DictSavepoint(self)
@@ -83,6 +126,8 @@ class DictRelayTransaction:
 
     def undo(self, mark: int) -> None:
         """Back to where the log was `mark` long."""
+        if len(self._log) == mark:
+            return
         for table, key, before in reversed(self._log[mark:]):
             if before is _NOTHING:
                 del table[key]
@@ -223,12 +268,11 @@ class DictEntries:
 
     def _count(self, number: QueueNumber, by: int, counted: bool, sequence: int | None = None) -> None:
         queue = self._tx.queue[number]
-        queue = replace(queue, sequence=sequence or queue.sequence)
         if counted:
-            queue = replace(queue, stored=queue.stored + by, full=queue.full and by < 0)
+            changes = {"stored": queue.stored + by, "full": queue.full and by < 0}
         else:
-            queue = replace(queue, markers=queue.markers + by)
-        self._tx.put(self._tx.queue, number, queue)
+            changes = {"markers": queue.markers + by}
+        self._tx.put(self._tx.queue, number, replace(queue, sequence=sequence or queue.sequence, **changes))
 
 
 class DictDigests:
@@ -236,14 +280,14 @@ class DictDigests:
         self._tx = transaction
 
     def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
-        known = self._tx.digest.get((number, digest))
+        known = self._tx.digest.get((number, digest[:_KEPT_DIGEST_BYTES]))
         return known.minute if known else None
 
     def add(self, number: QueueNumber, digest: Digest, minute: Minute, service: float) -> Minute | None:
-        known = self._tx.digest.get((number, digest))
+        known = self._tx.digest.get((number, digest[:_KEPT_DIGEST_BYTES]))
         if known is not None:
             return known.minute
-        self._tx.put(self._tx.digest, (number, digest), _Digest(service, minute))
+        self._tx.put(self._tx.digest, (number, digest[:_KEPT_DIGEST_BYTES]), _Digest(service, minute))
         return None
 
     def expire(self, until: float, limit: int) -> int:

@@ -4,7 +4,7 @@ In the safety phase the checkers watch; in the liveness phase everything must ar
 each contact is said once the world is whole: it shows every gap that a cheating relay left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 
 from msgspec import Struct
@@ -17,9 +17,9 @@ from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
 from simulations.checkers.custody import all_erased, check_books, check_custody, check_erased
 from simulations.checkers.delivery import all_delivered, check_delivery
-from simulations.checkers.keys import Turns, WatchedRealSuite, WatchedToySuite, check_forgotten
+from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
-from simulations.checkers.quiet import check_quiet
+from simulations.checkers.quiet import quiet
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.truth import watch
 from simulations.faults import expect, inflict
@@ -32,6 +32,8 @@ _LAST_WORD = 1_000_000
 _CHECK_SECONDS = 10.0
 _LOOKS = 10
 """How often it is looked into everything while faults strike."""
+_RESERVE_SECONDS = 4.0
+"""Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
 
 class Outcome(Struct, frozen=True):
@@ -59,77 +61,101 @@ def stage(people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_
     return Stage(people, relays, contacts, real_crypto)
 
 
-def carry_out(script: Script) -> Outcome:
-    """Deterministic: the same script gives the same outcome in any process."""
-    suite = WatchedRealSuite() if script.real_crypto else WatchedToySuite()
-    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script, suite=suite)
-    violation, healed_seconds = "", 0.0
-    witnesses = watch(world)
-    listener, turns = Listener(world), Turns(world)
-    expect(world)
-    try:
+class Trial:
+    """One world on its way through a script: `course` says what is done to it, whoever lets its time pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violation = ""
+        self._healed_seconds = 0.0
+        self._witnesses = watch(world)
+        self._listener = Listener(world)
+        self._turns = Turns(world)
+        expect(world)
+
+    def course(self) -> Iterator[float]:
+        """Virtual times: until each of them the world is to be left to itself. Raises Violation."""
         with Containment() as containment:
-            _be_unsafe(world)
-            healed_seconds = _be_live(world)
+            yield from self._unsafe()
+            yield from self._live()
             containment.check()
-        suite.check()
-        turns.check()
-        listener.check()
+        check_keys_once(self.world)
+        self._turns.check()
+        self._listener.check()
+
+    def _unsafe(self) -> Iterator[float]:
+        """The safety phase: whatever strikes, what is looked at now and then holds."""
+        world, script = self.world, self.world.script
+        world.boot()
+        for line in script.lines:
+            world.engine.at(line.at, partial(_perform, world, line))
+        for part in range(1, _LOOKS + 1):
+            world.engine.at(part / _LOOKS * script.seconds, partial(_look, world))
+        yield script.seconds - _RESERVE_SECONDS
+        for fault in script.reserve:
+            if world.fired.total() >= script.least_faults:
+                break
+            inflict(world, fault)
+        yield script.seconds
+
+    def _live(self) -> Iterator[float]:
+        """The liveness phase: the world is whole; everything arrives, is erased where it was, and comes to rest."""
+        world = self.world
+        world.heal()
+        healed = world.engine.time
+        _say_last_words(world)
+        yield from _wait(world, lambda: all_delivered(world))
+        self._healed_seconds = world.engine.time - healed
+        check_delivery(world)
+        check_order(world)
+        check_bounds(world)
+        if not all_erased(world):
+            yield from _wait(world, lambda: all_erased(world))
+        check_erased(world)
+        check_books(world)
+        check_forgotten(world)
+        check_authority(world)
+        yield from quiet(world, healed)
+        check_blame(world)
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        world = self.world
+        return Outcome(
+            seed=world.script.seed,
+            trace=world.engine.trace(),
+            violation=self.violation,
+            accepted=len(world.accepted),
+            shown=sum(witness.shown for witness in self._witnesses),
+            fired={kind.value: times for kind, times in sorted(world.fired.items()) if times},
+            healed_seconds=self._healed_seconds,
+            frames=world.network.frames,
+            bytes=world.network.bytes,
+            actions=world.engine.actions,
+        )
+
+
+def carry_out(script: Script, observe: Callable[[World], object] = lambda world: None) -> Outcome:
+    """Deterministic: the same script gives the same outcome in any process. `observe` is shown the world first."""
+    begun = stage(script.people, script.relays, script.contacts, script.real_crypto)
+    world = World(begun, script, suite=watched_suite(script.real_crypto))
+    trial = Trial(world)
+    observe(world)
+    try:
+        for until in trial.course():
+            world.engine.run(until)
     except Violation as error:
-        violation = str(error)
+        trial.violation = str(error)
     finally:
         for host in world.hosts:
             host.die()
-    return Outcome(
-        seed=script.seed,
-        trace=world.engine.trace(),
-        violation=violation,
-        accepted=len(world.accepted),
-        shown=sum(witness.shown for witness in witnesses),
-        fired={kind.value: times for kind, times in sorted(world.fired.items()) if times},
-        healed_seconds=healed_seconds,
-        frames=world.network.frames,
-        bytes=world.network.bytes,
-        actions=world.engine.actions,
-    )
-
-
-def _be_unsafe(world: World) -> None:
-    """The safety phase: whatever strikes, what is looked at now and then holds."""
-    script = world.script
-    world.boot()
-    for line in script.lines:
-        world.engine.at(line.at, partial(_perform, world, line))
-    for part in range(1, _LOOKS):
-        world.engine.at(part / _LOOKS * script.seconds, partial(_look, world))
-    world.engine.run(script.seconds)
-    _look(world)
+    return trial.outcome()
 
 
 def _look(world: World) -> None:
     check_bounds(world)
     check_books(world)
     check_custody(world)
-
-
-def _be_live(world: World) -> float:
-    """The liveness phase; returns how long it took until everything had arrived."""
-    world.heal()
-    healed = world.engine.time
-    _say_last_words(world)
-    healed_seconds = _wait(world, lambda: all_delivered(world))
-    check_delivery(world)
-    check_order(world)
-    check_bounds(world)
-    if not all_erased(world):
-        _wait(world, lambda: all_erased(world))
-    check_erased(world)
-    check_books(world)
-    check_forgotten(world)
-    check_authority(world)
-    check_quiet(world, healed)
-    check_blame(world)
-    return healed_seconds
 
 
 def _perform(world: World, line: Line) -> None:
@@ -149,11 +175,10 @@ def _say_last_words(world: World) -> None:
             world.say(Say(world.engine.time, number, one, two, 1))
 
 
-def _wait(world: World, done: Callable[[], bool]) -> float:
-    """Virtual seconds until `done`, looked at now and then; at most `LIVENESS_SECONDS`."""
+def _wait(world: World, done: Callable[[], bool]) -> Iterator[float]:
+    """Until `done`, looked at now and then; at most `LIVENESS_SECONDS`."""
     began = world.engine.time
     while world.engine.time < began + LIVENESS_SECONDS:
-        world.engine.run(world.engine.time + _CHECK_SECONDS)
+        yield world.engine.time + _CHECK_SECONDS
         if done():
             break
-    return world.engine.time - began

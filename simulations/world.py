@@ -6,7 +6,9 @@ So a world costs its own messages and faults, not the making of its contacts.
 
 import random
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 from protocol.crypto.suite import RealSuite, Suite
 from protocol.delivery.contacts import new_profile
@@ -15,6 +17,7 @@ from protocol.keys import RelayKey
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.operations import Accept, Configure, Invite, SendText
 from protocol.timing import Timing
+from simulations.dict_disk import mailbox_dicts, relay_dicts
 from simulations.engine import Engine
 from simulations.entropy import SeededEntropy
 from simulations.host import Host, PersonHost
@@ -24,7 +27,11 @@ from simulations.script import FaultKind, Say, Script
 from simulations.storage import Disk, mailbox_disk, relay_disk
 from simulations.toy import ToySuite
 
-NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan", "Judy")
+NAMES = (
+    "Alice Anders", "Bob Berglund", "Carol Castellan", "Dave Danziger", "Erin Eastman", "Frank Fairweather",
+    "Grace Goldblatt", "Heidi Hofstetter", "Ivan Iwanow", "Judy Jankowski",
+)  # fmt: skip
+"""Long enough not to come up in ciphertext by chance."""
 SCALED = Timing(
     keep_alive_seconds=30.0,
     housekeeping_seconds=60.0,
@@ -51,8 +58,12 @@ _TRY_AGAIN_SECONDS = 1.0
 class Stage:
     """Disks that many worlds use in turn, with the contacts that all of them begin with."""
 
-    def __init__(self, people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_crypto: bool) -> None:
-        self.disks: list[Disk[Any]] = [mailbox_disk() for _ in range(people)] + [relay_disk() for _ in range(relays)]
+    def __init__(
+        self, people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_crypto: bool,
+        store: Literal["sqlite", "dict"] = "sqlite",
+    ) -> None:  # fmt: skip
+        of_person, of_relay = (mailbox_disk, relay_disk) if store == "sqlite" else (mailbox_dicts, relay_dicts)
+        self.disks: list[Disk[Any]] = [of_person() for _ in range(people)] + [of_relay() for _ in range(relays)]
         self.numbers: dict[tuple[int, int], int] = {}
         """(person, other person): under which number the first has the second as a contact."""
         world = World(self, Script(0, people, relays, (), (), real_crypto=real_crypto), begin=False)
@@ -77,12 +88,17 @@ class World:
 
     def __init__(
         self, stage: Stage, script: Script, *, timing: Timing = SCALED, latency: float = LATENCY_SECONDS,
-        begin: bool = True, suite: Suite | None = None,
+        begin: bool = True, engine: Engine | None = None, person: type[PersonHost] = PersonHost,
+        relay: type[CheatingRelay] = CheatingRelay, suite: Suite | None = None,
     ) -> None:  # fmt: skip
+        """`engine`, `person`, `relay`: what time passes in, and what lives in it (default: the engine's own).
+
+        `suite`: in place of the script's own crypto, with its sizes.
+        """
         self.script = script
-        self.engine = Engine()
+        self.engine = engine or Engine()
         self.chance = random.Random(f"latency {script.seed}")
-        self.network = Network(self.engine, latency, JITTER, self.chance.random)
+        self.network = Network(self.engine, latency, JITTER, partial(_stream, script.seed))
         self.fired: Counter[FaultKind] = Counter()
         """How often each kind of fault struck."""
         self.accepted: dict[int, Say] = {}
@@ -105,14 +121,14 @@ class World:
                 disk.crash_point = None
                 disk.go_back()
         self.people = [
-            PersonHost(
+            person(
                 self.engine, self.network, number, person_name(number), suite, timing,
                 SeededEntropy(f"{script.seed} {number}"), stage.disks[number], self.relay_of,
             )
             for number in range(script.people)
         ]  # fmt: skip
         self.relays = [
-            CheatingRelay(
+            relay(
                 self.engine, self.network, script.people + number, f"relay{number}", suite, timing,
                 SeededEntropy(f"{script.seed} relay {number}"), stage.disks[script.people + number],
                 QUEUE_QUOTA_ENVELOPES,
@@ -121,10 +137,10 @@ class World:
         ]  # fmt: skip
         self.hosts: list[Host] = [*self.people, *self.relays]
         self._of_key: dict[RelayKey, CheatingRelay] = {relay.key: relay for relay in self.relays}
-        self._of_identity: dict[bytes, PersonHost] = {
-            person.disk.connection.execute("SELECT identity FROM profile").fetchone()[0]: person
-            for person in self.people if begin
-        }  # fmt: skip
+        self._of_identity: dict[bytes, PersonHost] = {}
+        for somebody in self.people if begin else ():
+            with somebody.disk.look() as tx:
+                self._of_identity[tx.profile.get(1).identity] = somebody
 
     def relay_of(self, key: RelayKey) -> CheatingRelay | None:
         """By its key."""
@@ -201,8 +217,8 @@ class World:
 
     @staticmethod
     def _is_there(sender: PersonHost, text: str) -> bool:
-        row = sender.disk.connection.execute("SELECT 1 FROM messages WHERE mine = 1 AND text = ?", (text,)).fetchone()
-        return row is not None
+        with sender.disk.look() as tx:
+            return bool(tx.messages.count(mine=True, text=text))
 
     def heal(self) -> None:
         """Everything that can be mended is, at once; who is down starts."""
@@ -229,6 +245,10 @@ class World:
     def distrust(self, relay: CheatingRelay) -> None:
         """It may lack what it took custody of."""
         self.distrusted.add(relay.index)
+
+
+def _stream(seed: int, source: int, destination: int) -> Callable[[], float]:
+    return random.Random((seed << 32) + (source << 16) + destination).random
 
 
 def person_name(number: int) -> str:

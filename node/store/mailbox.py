@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.database import (
+    CLOCK_TABLE,
+    Schema,
+    WriteAheadLog,
+    open_database,
+    save_service,
+    service_offset,
+    store_error,
+)
 from node.store.table import SqlTable
 from node.store.transaction import SqlTransaction
 from protocol.keys import MessageId, RelayKey
@@ -22,9 +30,11 @@ from protocol.mailbox import (
     OutgoingItem,
     OwnInvitation,
     OwnQueue,
+    OwnRelay,
     Partial,
     PeerRoute,
     Profile,
+    RouteState,
     SealedEnvelope,
     Seen,
     Session,
@@ -114,6 +124,16 @@ _WAITING = "sealed IS NULL AND arrived = 0"
 _UNDER_WAY = 'SELECT id, contact, route, "index", stored_at FROM envelopes'
 
 
+class SqlOwnQueues(SqlTable[OwnQueue]):
+    """Spec 6 §3."""
+
+    def hosts(self) -> list[OwnRelay]:
+        """Where these queues are, each once, as the newest queue there names it."""
+        newest = "SELECT max(id) FROM queues GROUP BY relay"
+        rows = self.connection.execute(f"SELECT host, relay, direct FROM queues WHERE id IN ({newest}) ORDER BY id")
+        return [OwnRelay(host, relay, bool(direct)) for host, relay, direct in rows]
+
+
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
     """Spec 6 §4."""
 
@@ -170,7 +190,7 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
 
     def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
-        routes = "SELECT id FROM routes WHERE relay = ? AND state = 2 AND retry_at <= ?"
+        routes = f"SELECT id FROM routes WHERE relay = ? AND state = {RouteState.CLAIMED.value} AND retry_at <= ?"
         statement = f"{self.select} WHERE stored_at IS NULL AND route IN ({routes}) ORDER BY id LIMIT ?"
         return self.read_all(statement, (relay, service, limit))
 
@@ -251,7 +271,7 @@ class MailboxTransaction(SqlTransaction):
     def __init__(self, connection: sqlite3.Connection, writes: bool = True) -> None:
         super().__init__(connection, writes)
         self.profile = SqlTable(connection, "profile", Profile, ("id",))
-        self.queues = SqlTable(connection, "queues", OwnQueue, ("id",))
+        self.queues = SqlOwnQueues(connection, "queues", OwnQueue, ("id",))
         self.invitations = SqlTable(connection, "invitations", OwnInvitation, ("id",))
         self.joining = SqlTable(connection, "joining", Joining, ("id",))
         self.contacts = SqlTable(connection, "contacts", Contact, ("id",))
@@ -296,6 +316,7 @@ class MailboxStore:
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._log = WriteAheadLog(connection)
         self._writing = MailboxTransaction(connection)
         self._reading = MailboxTransaction(connection, writes=False)
 
@@ -315,7 +336,15 @@ class MailboxStore:
         """Never goes back."""
         save_service(self.connection, service)
 
+    def fold_log(self) -> None:
+        """If it is worth it; outside of a transaction. Raises DiskBrokenError."""
+        self._log.fold()
+
     def close(self) -> None:
-        """With the write-ahead log emptied."""
-        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.connection.close()
+        """With the write-ahead log emptied. Raises StoreError where the disk does not let it; closed all the same."""
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as error:
+            raise store_error(error) or error from error
+        finally:
+            self.connection.close()

@@ -86,7 +86,8 @@ class MailboxReader:
     def latest(self, contact: int, limit: int) -> Sequence[MessageRow]:
         """The end of a conversation as both ends order it (Spec 6 §6), oldest first."""
         found = self._connection.execute(
-            f"""{_MESSAGES} WHERE contact = ?1 AND change IS NOT NULL
+            # Left to itself, SQLite would read and sort the whole conversation.
+            f"""{_MESSAGES} INDEXED BY messages_order WHERE contact = ?1 AND change IS NOT NULL
                 ORDER BY height DESC,
                     mine = (SELECT inviter FROM contacts WHERE id = ?1),
                     message_id DESC LIMIT ?2""",

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 
 from node.store.ballast import Ballast, Room
-from node.store.database import CLOCK_TABLE, Schema, open_database, save_service, service_offset
+from node.store.database import CLOCK_TABLE, Schema, WriteAheadLog, open_database, save_service, service_offset
 from node.store.transaction import SqlTransaction
 from protocol.errors import DiskFullError
 from protocol.keys import (
@@ -103,6 +103,7 @@ class RelayStore:
 
     def _serve(self, connection: sqlite3.Connection, ballast: Room) -> None:
         self.connection = connection
+        self._log = WriteAheadLog(connection)
         self._ballast = ballast
         self._writer = SqlRelayTransaction(connection, ballast, writes=True)
         self._reader = SqlRelayTransaction(connection, ballast, writes=False)
@@ -123,6 +124,10 @@ class RelayStore:
     def save_service(self, service: float) -> None:
         """Durable at once; outside of a transaction. Raises StoreError."""
         save_service(self.connection, service)
+
+    def fold_log(self) -> None:
+        """If it is worth it; outside of a transaction. Raises DiskBrokenError."""
+        self._log.fold()
 
     def close(self) -> None:
         """The write-ahead log is folded into the file."""

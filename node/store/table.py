@@ -28,7 +28,10 @@ class SqlTable(Generic[R]):
         self._order = f" ORDER BY {', '.join(_quoted(self._key))}"
         self._get = f"{self.select} WHERE {_all_equal(self._key)}"
         marks = ", ".join("?" for _ in self.columns)
-        self._save = f"INSERT OR REPLACE INTO {name} ({', '.join(_quoted(self.columns))}) VALUES ({marks})"
+        self._save = (
+            f"INSERT INTO {name} ({', '.join(_quoted(self.columns))}) VALUES ({marks})"
+            f" ON CONFLICT DO {_overwrite([column for column in self.columns if column not in self._key])}"
+        )
         rest = [column for column in self.columns if column != self._key[0]]
         self._add = f"INSERT INTO {name} ({', '.join(_quoted(rest))}) VALUES ({', '.join('?' for _ in rest)})"
         self._add_columns = tuple(rest)
@@ -127,6 +130,13 @@ def _where(equal: dict[str, object]) -> tuple[str, list[object]]:
 
 def _all_equal(columns: Sequence[str]) -> str:
     return " AND ".join(f'"{column}" = ?' for column in columns)
+
+
+def _overwrite(columns: Sequence[str]) -> str:
+    """A row of the same size is written over in place; REPLACE would free its pages, wipe them, and take others."""
+    if not columns:
+        return "NOTHING"
+    return "UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _quoted(columns))
 
 
 def _quoted(columns: Sequence[str]) -> list[str]:

@@ -72,8 +72,8 @@ def want_hosts(step: Step, hosts: Hosts) -> None:
     """Have every host of an own queue connected, or dialled when its back-off ends."""
     if hosts.all_seen_to(step):
         return
-    for queue in {queue.relay: queue for queue in step.tx.queues.find()}.values():
-        hosts.want(step, queue.relay, queue.host, queue.direct)
+    for relay in step.tx.queues.hosts():
+        hosts.want(step, relay.relay, relay.host, relay.direct)
 
 
 def attend(step: Step, session: HostSession, queue: OwnQueue) -> None:

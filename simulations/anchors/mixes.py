@@ -100,8 +100,10 @@ def stratified_closed(rate: float, layers: int, mean_delay: float) -> float:
     return float(np.log2(rate) + nats / np.log(2.0))
 
 
-def measure(runs: int, share: float = 1.0, layers: tuple[int, ...] = tuple(MIXNET_FIGURES)) -> list[Row]:
-    """Every row; `share` of the full length of the simulations."""
+def measure(
+    runs: int, share: float = 1.0, layers: tuple[int, ...] = tuple(MIXNET_FIGURES), targets: int = 32
+) -> list[Row]:
+    """Every row; `share` of the full length of the simulations of one mix, and so many targets in a mixnet."""
     rows: list[Row] = []
     for occupancy, figure in POISSON_FIGURES.items():
         count = int(occupancy * 2_000 * share) + 40 * occupancy
@@ -120,7 +122,7 @@ def measure(runs: int, share: float = 1.0, layers: tuple[int, ...] = tuple(MIXNE
         closed = stratified_closed(rate, count, (1.0 - (count + 1) * HOP_SECONDS) / count)
         rows += _both(
             f"mixnet, L = {count}, W = 10, D = 1 s", MIXIM, MIXNET_FIGURES[count], 0.06, closed,
-            partial(stratified, count), runs,
+            partial(stratified, count, targets=targets), runs,
         )  # fmt: skip
     return rows
 

@@ -22,8 +22,8 @@ def check_bounds(world: World) -> None:
         _at_most(person.name, "bytes of unfinished contents", parts, most)
     for host in world.hosts:
         _at_most(host.name, "connections", len(host.ends), 8 * len(world.hosts))
-        for end in host.ends.values():
-            _at_most(host.name, "bytes that wait to be sent", end.link.queued_bytes, limits.MAX_QUEUED_COMMAND_BYTES)
+        for waiting in host.queued_bytes():
+            _at_most(host.name, "bytes that wait to be sent", waiting, limits.MAX_QUEUED_COMMAND_BYTES)
 
 
 def _at_most(who: str, what: str, found: int | None, limit: int) -> None:

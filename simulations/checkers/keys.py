@@ -47,11 +47,6 @@ class KeysOnce:
                 self.found = self.found or "one message key opened two payloads"
         return opened
 
-    def check(self) -> None:
-        """At the end. Raises Violation."""
-        if self.found:
-            raise Violation("keys", self.found)
-
     def _note(self, key: bytes, nonce: bytes | int, sealed: bytes) -> None:
         name = hash(sealed)
         if self._sealed.setdefault((key, nonce), name) != name:
@@ -64,6 +59,19 @@ class WatchedToySuite(KeysOnce, ToySuite):
 
 class WatchedRealSuite(KeysOnce, RealSuite):
     """Real crypto, watched."""
+
+
+def watched_suite(real: bool) -> WatchedToySuite | WatchedRealSuite:
+    """For a world."""
+    return WatchedRealSuite() if real else WatchedToySuite()
+
+
+def check_keys_once(world: World) -> None:
+    """At the end. Raises Violation."""
+    suite = world.people[0].suite
+    assert isinstance(suite, KeysOnce), "this world was not watched"
+    if suite.found:
+        raise Violation("keys", suite.found)
 
 
 class Turns:

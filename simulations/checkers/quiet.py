@@ -1,5 +1,7 @@
 """In a world that is whole and in which nobody writes, links stay open and hosts come to rest (Spec 7 §4)."""
 
+from collections.abc import Iterator
+
 from simulations.checkers import Violation
 from simulations.network import End
 from simulations.world import World
@@ -11,14 +13,14 @@ _MOST_ACTIONS = 2_000
 """Keep-alives, their timers and housekeeping are some 200, with a relay gone for good some 450."""
 
 
-def check_quiet(world: World, healed: float) -> None:
-    """Let nothing happen for a while, and look at what happens. `healed`: when. Raises Violation."""
+def quiet(world: World, healed: float) -> Iterator[float]:
+    """Times until which nothing is done to a world that is whole since `healed`. Raises Violation."""
     engine = world.engine
-    engine.run(max(engine.time, healed + _GONE_WITHOUT_A_WORD_SECONDS))
+    yield max(engine.time, healed + _GONE_WITHOUT_A_WORD_SECONDS)
     silent: list[End] = []
     world.network.silenced = silent.append
     actions = engine.actions
-    engine.run(engine.time + _SECONDS)
+    yield engine.time + _SECONDS
     if silent:
         raise Violation("quiet", f"{silent[0].host.name} heard nothing on a link that was whole")
     if engine.actions - actions > _MOST_ACTIONS:

@@ -61,8 +61,11 @@ def write(scenario: Scenario, contacts: Contacts, users: int, rng: np.random.Gen
     return Letters(2 * texts.pair + texts.from_first, texts.time, _draw_envelopes(len(texts.time), rng))
 
 
-def from_workload(contacts: Contacts, users: int, workload: Workload) -> Letters:
-    """The same of a workload that something else is fed with too: its pairs must be those of `contacts`."""
+def from_workload(contacts: Contacts, users: int, workload: Workload) -> tuple[Letters, Integers]:
+    """The same of a workload that something else is fed with too: its pairs must be those of `contacts`.
+
+    Beside the letters, pair by pair, the row of the workload that each comes from.
+    """
     forward = contacts.first.astype(np.int64) * users + contacts.second
     backward = contacts.second.astype(np.int64) * users + contacts.first
     names = np.concatenate((backward, forward))
@@ -74,7 +77,8 @@ def from_workload(contacts: Contacts, users: int, workload: Workload) -> Letters
     assert np.array_equal(names[found], wanted), "a text between people who do not know each other"
     direction = directions[found]
     grouped = np.argsort(direction >> 1, kind="stable")
-    return Letters(direction[grouped], workload.time[grouped], envelopes(workload.length[grouped].astype(np.int64)))
+    letters = Letters(direction[grouped], workload.time[grouped], envelopes(workload.length[grouped].astype(np.int64)))
+    return letters, grouped
 
 
 def _draw_envelopes(texts: int, rng: np.random.Generator) -> Integers:

@@ -7,9 +7,10 @@ import platform
 import sys
 from collections.abc import Sequence
 
+from tests.benchmarks.reference import factor
 from tests.benchmarks.table import Row, render
 
-SECTIONS = ("envelope", "relay", "mailbox", "conversation")
+SECTIONS = ("reference", "envelope", "relay", "mailbox", "conversation", "simulations")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,13 +20,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", default="", help="rows whose name holds this")
     chosen = parser.parse_args(arguments)
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores,", end=" ")
-    print(f"load before {os.getloadavg()[0]:.1f}")
+    print(f"load before {os.getloadavg()[0]:.1f}, {factor():.2f} × as slow as the reference")
     missed = False
     for name in chosen.sections or SECTIONS:
         section = importlib.import_module(f"tests.benchmarks.{name}")
         rows: list[Row] = section.measure(full=chosen.full, only=chosen.only)
         print(f"\n{str(section.__doc__).splitlines()[0]}\n")
-        print("\n".join(render(rows)), flush=True)
+        print("\n".join(render(rows, factor())), flush=True)
         missed = missed or not all(row.kept for row in rows)
     return 1 if missed else 0
 

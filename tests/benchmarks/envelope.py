@@ -82,7 +82,7 @@ def _both_ways(pair: _Pair) -> None:
     pair.exchange(1)
 
 
-def _bare_one_way() -> Callable[[], None]:
+def bare_one_way() -> Callable[[], None]:
     """The calls of one envelope without a turn: nothing can seal, sign and open it with fewer."""
     key, salt, signing = os.urandom(32), os.urandom(24), sodium.crypto_sign_seed_keypair(os.urandom(32))[1]
     header, payload, transcript, longer = os.urandom(2_312), os.urandom(1_472), os.urandom(32), os.urandom(2_360)
@@ -111,7 +111,7 @@ def _bare_one_way() -> Callable[[], None]:
 
 def _bare_turn() -> Callable[[], None]:
     """What a turn adds to one envelope: both halves of it, and a header key that is tried in vain."""
-    one_way = _bare_one_way()
+    one_way = bare_one_way()
     private = os.urandom(32)
     public = sodium.crypto_scalarmult_base(os.urandom(32))
     pair = mlkem.MLKEM768PrivateKey.from_seed_bytes(os.urandom(64))
@@ -165,7 +165,7 @@ def measure(full: bool, only: str) -> list[Row]:
     """`full` changes nothing here."""
     pair = _Pair()
     shape, turning = "1 KiB, one way", "1 KiB, each turns"
-    one_way, floor, ratio = _paired(lambda: _one_way(pair), _bare_one_way(), 1, 100)
+    one_way, floor, ratio = _paired(lambda: _one_way(pair), bare_one_way(), 1, 100)
     turn, turn_floor, turn_ratio = _paired(lambda: _both_ways(pair), _bare_turn(), 2, 20)
     rows = [
         Row("floor: the bare calls", shape, floor, "µs CPU"),

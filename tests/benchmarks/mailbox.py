@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from node.store.mailbox import MailboxStore
+from node.store.database import open_reader
+from node.store.mailbox import SCHEMA, MailboxStore
 from node.store.reader import MailboxReader
 from protocol.events import Now, Requested
 from protocol.mailbox import MessageState
 from protocol.operations import SendText
+from tests.benchmarks import floors
 from tests.benchmarks.table import Row
 from tests.protocol.machines.world import START, Person, World
 
@@ -82,6 +84,18 @@ def _cold_conversation(path: Path, key: bytes) -> tuple[float, float]:
     return opened - begun, listed - opened
 
 
+def _bare_conversation(path: Path, key: bytes) -> float:
+    """Seconds for the same fifty rows, found by their numbers: the file, the key, and the pages that they lie on."""
+    begun = time.perf_counter()
+    connection = open_reader(path, SCHEMA, key)
+    for number in range(50):
+        row = connection.execute("SELECT * FROM messages WHERE id = ?", (1_000 + MESSAGES // 2 + number * CONTACTS,))
+        assert row.fetchone() is not None
+    took = time.perf_counter() - begun
+    connection.close()
+    return took
+
+
 def measure(full: bool, only: str) -> list[Row]:
     """About a minute; `full` changes nothing."""
     with tempfile.TemporaryDirectory() as directory:
@@ -99,15 +113,20 @@ def measure(full: bool, only: str) -> list[Row]:
         filled = time.perf_counter() - begun
         store.close()
         cold = [_cold_conversation(alice.path, world.mailbox_key) for _ in range(20)]
+        bare = [_bare_conversation(alice.path, world.mailbox_key) for _ in range(20)]
         alice.boot()
         world.run(5)
         sending = _sending(alice)
         size = alice.path.stat().st_size
+        commits = floors.mailbox_commit_milliseconds()
     rows = [
         Row("bulk insert", SHAPE, filled / MESSAGES * 1e6, "µs a message"),
         Row("disk", SHAPE, size / MESSAGES, "bytes a message"),
+        Row("floor: open, fifty rows by number, worst of 20", SHAPE, max(bare) * 1e3, "ms"),
         Row("open a conversation, cold, worst of 20", SHAPE, max(opened for opened, _ in cold) * 1e3, "ms", most=10),
         Row("list all contacts, worst of 20", SHAPE, max(listed for _, listed in cold) * 1e3, "ms"),
+        Row("floor: the rows of a send, committed, p50", "an empty mailbox", statistics.median(commits), "ms"),
+        Row("floor: the rows of a send, committed, p99", "an empty mailbox", floors.p99(commits), "ms"),
         Row("send p50", SHAPE, statistics.median(sending) * 1e3, "ms"),
         Row("send p99", SHAPE, statistics.quantiles(sending, n=100)[98] * 1e3, "ms", most=15),
     ]

@@ -19,8 +19,10 @@ from node.store.relay import RelayStore
 from protocol.keys import ClaimKey, Digest, Minute, ReceiveId, RecipientKey, RelayKey, SendId
 from protocol.limits import DELIVERY_WINDOW, ENVELOPE_BYTES
 from protocol.wire.commands import Ack, Command, Delivery, Marker, OnWireToNode, Refused, Role, Stored
+from tests.benchmarks import floors
 from tests.benchmarks.load import Client, Keys, Pump
 from tests.benchmarks.process import CLIENT_CORE, RelayProcess, pin, running_relay
+from tests.benchmarks.reference import measured
 from tests.benchmarks.table import Row
 
 ENVELOPES = 16_000
@@ -47,7 +49,7 @@ class Shape(NamedTuple):
 def measure(*, full: bool, only: str) -> list[Row]:
     """All rows of this section whose name holds `only`."""
     pin(CLIENT_CORE)
-    rows: list[Row] = []
+    rows: list[Row] = _disk() if only in "floor" else []
     for name, shape, most_cpu, least_rate in (
         ("deposit 8 a frame", Shape(8, 16, 8), 60.0, 15_000.0),
         ("deposit single", Shape(8, 16, 1), 120.0, 8_000.0),
@@ -58,6 +60,7 @@ def measure(*, full: bool, only: str) -> list[Row]:
     ):
         if only in name:
             rows += _deposits(name, shape, most_cpu, least_rate)
+            rows += _deposit_floor(name, shape)
     if only in "drain":
         rows += _drain()
     if only in "live":
@@ -141,6 +144,22 @@ def _deposits(name: str, shape: Shape, most_cpu: float, least_rate: float | None
             most = 4_300 + 8 * 2**20 / ENVELOPES
             rows.append(Row("disk an envelope", f"{ENVELOPES:,}", relay.disk_bytes() / ENVELOPES, "bytes", most=most))
     return rows
+
+
+def _disk() -> list[Row]:
+    return [
+        Row("floor: 4 KiB on the disk p50", "1 file", statistics.median(synced := floors.sync_milliseconds()), "ms"),
+        Row("floor: 4 KiB on the disk p99", "1 file", floors.p99(synced), "ms"),
+    ]
+
+
+def _deposit_floor(name: str, shape: Shape) -> list[Row]:
+    """The bare calls of one deposit, in the order in which they are made; a verification where the load needs it."""
+    floor = floors.deposit(*shape[:3])
+    verify = 0.0 if shape.proven else measured()["Ed25519 verify"]
+    parts = f"frame {floor.frame:.0f}, rows {floor.rows:.0f}, reply {floor.reply:.0f}, sockets {floor.socket:.0f}"
+    parts += f", verify {verify:.0f}" if verify else ""
+    return [Row(f"{name}: floor, CPU per 1,000", parts, floor.total + verify, "ms")]
 
 
 def acknowledgements(commands: list[OnWireToNode]) -> list[Command]:

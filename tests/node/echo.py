@@ -54,6 +54,9 @@ class Memory:
     def save_service(self, service: float) -> None:
         self.service = service
 
+    def fold_log(self) -> None:
+        """There is none."""
+
 
 class Say(Struct, frozen=True):
     """An operation: carry out these effects and answer with `result`."""

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.inbox import Inbox
+from node.inbox import LIVE_BATCHES, MAX_COMMANDS_BESIDE_LIVE, Inbox
 from protocol.events import Closed, Event, Received, TimePassed
 from protocol.keys import Connection, Sequence, Subscription
 from protocol.limits import MAX_COMMANDS_PER_BATCH, MAX_EVENTS_PER_CONNECTION_IN_BATCH
@@ -79,3 +79,53 @@ def test_a_close_comes_after_what_its_connection_sent() -> None:
     inbox.put(frame(1, 1))
     inbox.put(Closed(Connection(1)))
     assert inbox.take() == [frame(1, 1), Closed(Connection(1))]
+
+
+def bulk(inbox: Inbox, connections: int = 8) -> None:
+    """Every connection's whole window, in large frames."""
+    for _ in range(16):
+        for connection in range(connections):
+            inbox.put(frame(connection, 8))
+
+
+def test_while_somebody_is_live_no_batch_beside_is_a_long_one() -> None:
+    inbox = Inbox()
+    bulk(inbox)
+    assert sum(map(size, inbox.take())) == MAX_COMMANDS_PER_BATCH
+    inbox.put(frame(999, 1))
+    for _ in range(10):
+        assert sum(map(size, inbox.take())) <= MAX_COMMANDS_BESIDE_LIVE
+
+
+def test_once_nobody_is_live_any_more_batches_are_long_again() -> None:
+    inbox = Inbox()
+    bulk(inbox)
+    inbox.take()
+    inbox.put(frame(999, 1))
+    sizes = []
+    for _ in range(LIVE_BATCHES + 2):
+        bulk(inbox, 2)
+        sizes.append(sum(map(size, inbox.take())))
+    assert sizes[0] <= MAX_COMMANDS_BESIDE_LIVE
+    assert sizes[-1] == MAX_COMMANDS_PER_BATCH
+
+
+def test_where_everybody_sends_small_frames_batches_stay_long() -> None:
+    inbox = Inbox()
+    for _ in range(4):
+        for connection in range(64):
+            inbox.put(frame(connection, 1))
+    for _ in range(5):
+        assert sum(map(size, inbox.take())) == MAX_COMMANDS_PER_BATCH
+        for connection in range(64):
+            for _ in range(3):
+                inbox.put(frame(connection, 1))
+
+
+def test_small_frames_get_as_far_as_large_ones() -> None:
+    inbox = Inbox()
+    bulk(inbox)
+    for number in range(16):
+        inbox.put(frame(999, 1, number))
+    taken = [event for _ in range(4) for event in inbox.take() if getattr(event, "connection", 0) == 999]
+    assert len(taken) == 16

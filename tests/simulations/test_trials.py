@@ -86,3 +86,11 @@ def test_a_script_is_read_back_as_it_was_written() -> None:
     script = draw(7, Shape())
     assert decode(script.encode()) == script
     assert len(script.encode().splitlines()) == len(script.lines) + 2
+
+
+def test_what_earlier_worlds_left_on_a_disk_does_not_decide_what_fits() -> None:
+    seed = 1_004  # a disk fills up in it
+    first = carry_out(draw(seed, Shape())).trace
+    for other in range(seed + 8, seed + 48, 8):  # on the same disks
+        carry_out(draw(other, Shape()))
+    assert carry_out(draw(seed, Shape())).trace == first

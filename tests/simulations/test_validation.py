@@ -14,7 +14,7 @@ def missed(rows: list[Row]) -> list[Row]:
 
 
 def test_mixes_and_a_mixnet_of_two_layers_have_their_published_entropy() -> None:
-    assert missed(mixes.measure(RUNS, share=0.1, layers=(2,))) == []
+    assert missed(mixes.measure(RUNS, share=0.1, layers=(2,), targets=16)) == []
 
 
 def test_disclosure_finds_the_contacts_after_the_published_number_of_rounds() -> None:

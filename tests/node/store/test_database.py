@@ -1,6 +1,8 @@
 """Databases that are new, old, newer, foreign, damaged, locked away, or on a full disk."""
 
+import errno
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +13,15 @@ import pytest
 
 from node.store import ballast
 from node.store.ballast import BALLAST_BYTES, Ballast
-from node.store.database import Schema, open_database, open_reader, store_error
+from node.store.database import (
+    CHECKPOINT_CHANGES,
+    Schema,
+    WriteAheadLog,
+    open_database,
+    open_reader,
+    store_error,
+)
+from node.store.mailbox import MailboxStore
 from node.store.relay import RelayStore
 from node.store.transaction import SqlTransaction
 from protocol.errors import CallerError, DiskBrokenError, DiskFullError, StoreError
@@ -96,6 +106,19 @@ def test_rubbish_is_not_opened_and_not_changed(path: Path, size: int, key: bytes
     assert path.read_bytes() == rubbish
 
 
+def test_a_schema_that_is_damaged_down_to_its_letters_is_called_damaged(path: Path) -> None:
+    open_database(path, FIRST).close()
+    damaged = (
+        path.read_bytes()
+        .replace(b"tableoneone", b"table\xd4neone")
+        .replace(b"CREATE TABLE one", b"CRE\xd4TE TABLE one")
+    )
+    path.write_bytes(damaged)
+    for opener in (open_database, open_reader):
+        with pytest.raises(DiskBrokenError, match="damaged or not a test database"):
+            opener(path, FIRST)
+
+
 def test_an_encrypted_file_opens_under_its_key_alone(path: Path) -> None:
     open_database(path, FIRST, KEY).close()
     assert b"SQLite" not in path.read_bytes()
@@ -175,6 +198,70 @@ def test_a_database_that_somebody_else_holds_is_busy_not_broken(path: Path) -> N
     with pytest.raises(StoreError) as caught, SqlTransaction(waiter):
         pass
     assert type(caught.value) is StoreError
+
+
+@KEYS
+def test_a_mailbox_that_cannot_be_folded_is_closed_all_the_same_and_says_why(path: Path, key: bytes | None) -> None:
+    store = MailboxStore(path, key)
+    store.save_service(7.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    try:
+        with pytest.raises(StoreError):
+            store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(Exception, match="closed"):
+        store.connection.execute("SELECT 1")
+    again = MailboxStore(path, key)
+    assert again.service_offset() == 7.0
+    again.close()
+
+
+@pytest.fixture
+def left_behind(path: Path) -> Path:
+    """A database whose process was killed: its log lies beside it."""
+    connection = open_database(path, FIRST)
+    connection.execute("INSERT INTO one VALUES (7)")
+    copy = path.with_name("copy.db")
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
+    connection.close()
+    return copy
+
+
+def test_a_log_that_was_left_is_written_and_synced_again_before_anything_is_built_upon_it(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = left_behind.with_name("copy.db-wal")
+    held, synced = log.read_bytes(), []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, log.read_bytes()))
+        real_fsync(descriptor)
+
+    real_fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    connection = open_database(left_behind, FIRST)
+    assert synced[0] == (log.stat().st_ino, held)
+    assert connection.execute("SELECT a FROM one").fetchall() == [(7,)]
+    connection.close()
+
+
+@pytest.mark.parametrize(("number", "expected"), [(errno.EIO, DiskBrokenError), (errno.ENOSPC, DiskFullError)])
+def test_a_log_that_cannot_be_written_again_is_not_built_upon(
+    left_behind: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[StoreError]
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(expected):
+            open_database(left_behind, FIRST)
+    connection = open_database(left_behind, FIRST)
+    assert connection.execute("SELECT a FROM one").fetchall() == [(7,)]
+    connection.close()
 
 
 # The ballast
@@ -259,3 +346,19 @@ def test_on_a_disk_that_is_really_full_deletions_go_through(
         assert len(tx.entries.after(queue.number, 0, 10**6)) == queue.stored
         assert queue.stored % 64 == (64 - 1_999 % 64) % 64, "no batch is there in part"
     again.close()
+
+
+def test_a_log_is_folded_into_its_file_once_enough_lies_in_it(path: Path) -> None:
+    connection = open_database(path, FIRST)
+    log = WriteAheadLog(connection)
+    empty = path.stat().st_size
+    sizes = []
+    for _ in range(2):
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO one VALUES (?)", [(bytes(3_900),)] * (CHECKPOINT_CHANGES // 2))
+        connection.execute("COMMIT")
+        log.fold()
+        sizes.append(path.stat().st_size)
+    assert sizes[0] <= empty
+    assert sizes[1] > CHECKPOINT_CHANGES * 3_900
+    connection.close()

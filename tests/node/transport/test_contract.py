@@ -1,4 +1,4 @@
-"""One contract, every stream: a WebSocket over loopback, and memory."""
+"""One contract, every stream: a WebSocket over loopback, memory, and the paths of a virtual network."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,8 +13,14 @@ from node.transport.dialer import dial
 from node.transport.listener import Established, Listener, listen
 from node.transport.memory import connect_in_memory
 from protocol.errors import Code
+from protocol.keys import RelayKey
 from protocol.limits import MAX_FRAME_BYTES
 from protocol.timing import Timing
+from simulations.faithful.agenda import Agenda
+from simulations.faithful.stream import virtual_pair
+from simulations.host import Host
+from simulations.network import Network
+from simulations.toy import ToySuite
 
 Pair: TypeAlias = tuple[FrameStream, FrameStream]
 Pairs: TypeAlias = Callable[[], AbstractAsyncContextManager[Pair]]
@@ -73,7 +79,18 @@ async def in_memory() -> AsyncIterator[Pair]:
         meeting.over.set()
 
 
-every_stream = pytest.mark.parametrize("pairs", [over_websocket, in_memory])
+@asynccontextmanager
+async def over_virtual_paths() -> AsyncIterator[Pair]:
+    async with trio.open_nursery() as nursery:
+        agenda = Agenda(nursery)
+        nursery.start_soon(agenda.keep)
+        network = Network(agenda, 0.002, 0.5, lambda source, destination: lambda: 0.5)
+        here, there = (Host(agenda, network, index, "", ToySuite(), Timing()) for index in (0, 1))
+        yield virtual_pair(network, here, there, RelayKey(bytes(32)))
+        nursery.cancel_scope.cancel()
+
+
+every_stream = pytest.mark.parametrize("pairs", [over_websocket, in_memory, over_virtual_paths])
 
 
 @every_stream

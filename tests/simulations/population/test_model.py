@@ -107,7 +107,7 @@ def test_a_workload_made_elsewhere_is_carried_text_by_text() -> None:
     rng = np.random.default_rng(1)
     contacts = workload.contact_graph(USERS, 6, rng)
     texts = workload.bursty(contacts, USERS, rng)
-    letters = community.from_workload(contacts, USERS, texts)
+    letters, _ = community.from_workload(contacts, USERS, texts)
     assert sorted(letters.time.tolist()) == texts.time.tolist()
     directions = community.place(contacts, 2, rng)
     order = np.argsort(letters.time, kind="stable")

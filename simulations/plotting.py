@@ -1,0 +1,82 @@
+"""Pictures for a paper: one figure of a table, its mean and 95 % interval, against what was varied or watched."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib import pyplot as plt
+
+from protocol.errors import CallerError
+from simulations.results import summarise
+
+mpl.use("Agg")
+_LINE_STYLES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+mpl.rcParams.update(
+    {
+        "font.family": "serif",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "kassiber",  # the same table gives the same file
+        "svg.fonttype": "none",
+    }
+)
+
+
+def plot(table: pl.DataFrame, figure: str, across: str, path: Path, observer: str | None = None) -> tuple[Path, Path]:
+    """`path` with .svg and .png: `figure` against `across`, a line for each observer and each other variation.
+
+    `across`: a key that a sweep varied (`topology.people`), or `window_seconds`. Raises CallerError: no such figure,
+    nothing to draw.
+    """
+    chosen = _choose(summarise(table), figure, observer)
+    lines = _lines(chosen, across)
+    size, axes = plt.subplots(figsize=(4.5, 3.0), layout="constrained")
+    for number, (name, points) in enumerate(lines.items()):
+        x, mean, half = zip(*sorted(points), strict=True)
+        axes.errorbar(
+            x, mean, yerr=half, label=name or None, capsize=2, color="black", markersize=4, linewidth=1,
+            linestyle=_LINE_STYLES[number % len(_LINE_STYLES)], marker=_MARKERS[number % len(_MARKERS)],
+        )  # fmt: skip
+    axes.set_xlabel(across.replace("_", " "))
+    axes.set_ylabel(figure)
+    if any(lines):
+        axes.legend(frameon=False)
+    files = path.with_suffix(".svg"), path.with_suffix(".png")
+    size.savefig(files[0], metadata={"Date": None})
+    size.savefig(files[1], dpi=200, metadata={"Software": None})
+    plt.close(size)
+    return files
+
+
+def _choose(summary: pl.DataFrame, figure: str, observer: str | None) -> pl.DataFrame:
+    chosen = summary.filter(pl.col("figure") == figure)
+    if chosen.is_empty():
+        known = ", ".join(repr(name) for name in summary["figure"].unique(maintain_order=True))
+        raise CallerError(f"There is no figure {figure!r} in this table. There are: {known}.")
+    if observer is not None:
+        chosen = chosen.filter(pl.col("observer") == observer)
+        if chosen.is_empty():
+            raise CallerError(f"Nothing of {figure!r} was seen by {observer!r} in this table.")
+    return chosen
+
+
+def _lines(chosen: pl.DataFrame, across: str) -> dict[str, list[tuple[float, float, float]]]:
+    """Points (x, mean, half width) by what tells the lines apart."""
+    lines: dict[str, list[tuple[float, float, float]]] = {}
+    for row in chosen.iter_rows(named=True):
+        changed = dict(part.split("=", 1) for part in row["changes"].split())
+        text = row["window_seconds"] if across == "window_seconds" else changed.pop(across, None)
+        try:
+            x = float(text)
+        except (TypeError, ValueError):
+            varied = ", ".join(["window_seconds", *changed])
+            raise CallerError(f"{across!r} is no number that varies in this table. There are: {varied}.") from None
+        rest = [row["observer"], *(f"{key} = {value}" for key, value in changed.items())]
+        if across != "window_seconds" and row["window_seconds"]:
+            rest.append(f"{row['window_seconds'] / 60:g} min")
+        lines.setdefault(", ".join(part for part in rest if part), []).append(
+            (x, row["mean"], row["half_width"] or 0.0)
+        )
+    return lines

@@ -1,0 +1,95 @@
+"""Simulations: a steady world on one core, 4 contacts a node, a text a minute, each answered by its receipt; CPU time
+
+Stores in dicts; real machines, links and frames. Memory is what `tracemalloc` counts of a whole world (its share of
+relays, links and wires included), a contact as the difference of two worlds with 2 and 6 of them a node. `disk` is the
+part of it that a node's store holds.
+"""
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from simulations.crowd import Plan, Population
+from tests.benchmarks.table import Row
+
+_SETTLING_SECONDS = 30.0
+_MEASURED_SECONDS = 60.0
+_MEMORY_PEOPLE = 200
+_MEMORY_SECONDS = 240.0
+_GROWTH_SECONDS = 600.0
+_FEW, _MANY = 2, 6
+
+
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """A world's objects live as long as it does: the collector need not walk them again and again."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _messages_a_second(plan: Plan) -> float:
+    population = Population(plan)
+    population.introduce()
+    population.write()
+    population.run(_SETTLING_SECONDS)
+    with _calm_collector():
+        delivered = population.sent - population.undelivered()
+        begun = time.process_time()
+        population.run(_MEASURED_SECONDS)
+        seconds = time.process_time() - begun
+        return (population.sent - population.undelivered() - delivered) / seconds
+
+
+def _bytes(contacts: int, grow: bool) -> tuple[float, float]:
+    """Of a world after some minutes, a node; and by how much that has grown after ten more."""
+    gc.collect()
+    tracemalloc.start()
+    population = Population(Plan(people=_MEMORY_PEOPLE, relays=_MEMORY_PEOPLE // 50, contacts=contacts))
+    population.introduce()
+    population.write()
+    population.run(_MEMORY_SECONDS)
+    gc.collect()
+    settled = tracemalloc.get_traced_memory()[0]
+    if grow:
+        population.run(_GROWTH_SECONDS)
+        gc.collect()
+    later = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return settled / _MEMORY_PEOPLE, later / settled
+
+
+def measure(full: bool, only: str) -> list[Row]:
+    """Two minutes; `full` adds the world of 10,000, which takes some minutes to make its contacts."""
+    toy, real = "messages end to end, toy suite", "messages end to end, real crypto"
+    plans = [
+        (toy, "1,000 nodes, 10 relays", Plan(people=1_000, relays=10), 1_500),
+        (real, "1,000 nodes, 10 relays", Plan(people=1_000, relays=10, real_crypto=True), 400),
+    ]
+    if full:
+        plans.append((toy, "10,000 nodes, 100 relays", Plan(people=10_000, relays=100), 1_500))
+    rows: list[Row] = []
+    for name, shape, plan, least in plans:
+        if only in name:
+            rate = _messages_a_second(plan)
+            rows.append(Row(name, shape, rate, "a CPU second", least=least))
+            rows.append(Row(f"{name}: virtual time", shape, rate / plan.people, "h a CPU minute"))
+    if only in "memory":
+        shape = f"{_MEMORY_PEOPLE} nodes, toy suite"
+        few, _ = _bytes(_FEW, grow=False)
+        many, growth = _bytes(_MANY, grow=True)
+        contact = (many - few) / (_MANY - _FEW)
+        rows += [
+            Row("memory, a contact", shape, contact, "bytes", most=5 * 1_024),
+            Row("memory, a node without its contacts", shape, few - _FEW * contact, "bytes", most=8 * 1_024),
+            Row("memory after ten more minutes", shape, growth, "x", most=1.05),
+        ]
+    return rows
