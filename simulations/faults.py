@@ -6,6 +6,7 @@ from functools import partial
 from protocol.errors import KassiberError
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.operations import Accept, Configure, Invite
+from simulations.checkers import Violation
 from simulations.host import Host
 from simulations.malice import Malice
 from simulations.mischief import CheatingRelay
@@ -27,7 +28,7 @@ _CRASHES = {
 }
 _KIND_OF_HARM = {harm: kind for kind, harm in _HARMS.items()}
 _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
-_SPARE_PAGES = 2
+_SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
 
 
@@ -183,6 +184,8 @@ def _gone(world: World, fault: Fault) -> None:
 
 def _queue_full(world: World, fault: Fault) -> None:
     relay = _relay(world, fault)
+    quota = int(fault.amount)
+    before = relay.most_stored()
 
     def allow(quota: int) -> None:
         if relay.up:
@@ -190,8 +193,13 @@ def _queue_full(world: World, fault: Fault) -> None:
             relay.die()
             relay.boot()
 
-    allow(int(fault.amount))
-    world.engine.after(fault.seconds, partial(allow, QUEUE_QUOTA_ENVELOPES))
+    def make_room() -> None:
+        if relay.quota == quota and relay.most_stored() > max(before, quota):
+            raise Violation("bounds", f"{relay.name} stored more than {quota} envelopes in a queue")
+        allow(QUEUE_QUOTA_ENVELOPES)
+
+    allow(quota)
+    world.engine.after(fault.seconds, make_room)
     world.strike(fault.kind)
 
 
@@ -208,7 +216,7 @@ def _malice(world: World, fault: Fault) -> None:
     person = world.people[fault.target]
     contact = world.numbers.get((fault.target, fault.other))
     if contact is not None and person.up:
-        malice = Malice(person, contact, world.chance)
+        malice = Malice(person, contact, world.chance, world.relay_of)
         world.strike(fault.kind, malice.carry_out(fault.kind, int(fault.amount)))
 
 
@@ -265,11 +273,22 @@ _KINDS: dict[FaultKind, Callable[[World, Fault], None]] = {
     **dict.fromkeys(
         (FaultKind.WITHHOLD, FaultKind.REPLAY, FaultKind.REORDER, FaultKind.LIE_STORED, FaultKind.REFUSE), _cheat
     ),
+    FaultKind.FORGED_CUSTODY: _cheat,
     FaultKind.LATE: _late,
     FaultKind.OLD_DISK: _old_disk,
     FaultKind.GONE: _gone,
     FaultKind.QUEUE_FULL: _queue_full,
-    **dict.fromkeys((FaultKind.MALFORMED, FaultKind.HUGE, FaultKind.REPLAYED, FaultKind.FORGED), _malice),
+    **dict.fromkeys(
+        (
+            FaultKind.MALFORMED,
+            FaultKind.HUGE,
+            FaultKind.REPLAYED,
+            FaultKind.FORGED,
+            FaultKind.TRESPASSED,
+            FaultKind.BROKEN_OFF,
+        ),
+        _malice,
+    ),
     FaultKind.ROTATED: _rotated,
     FaultKind.CLAIMED_TWICE: _claimed_twice,
 }

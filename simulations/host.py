@@ -17,7 +17,7 @@ from protocol.crypto.suite import Suite
 from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
 from protocol.entropy import Entropy
 from protocol.events import Closed, Event, Requested, Unreachable
-from protocol.keys import Connection, RelayKey
+from protocol.keys import Connection, Digest, RelayKey
 from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.link.responder import ResponderLink
@@ -26,7 +26,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Operation
 from protocol.timing import Timing
-from protocol.wire.commands import Command
+from protocol.wire.commands import Command, Refused
 from simulations.engine import Engine
 from simulations.network import End, Kind, Network
 from simulations.storage import Crash, CrashPoint, Disk
@@ -277,6 +277,12 @@ class PersonHost(Host):
         self.entropy = entropy
         self.announced: Callable[[PersonHost], None] = lambda person: None
         """Called after a step that made changes, once their effects are performed."""
+        self.forbidden: dict[int, str] = {}
+        """Requests beside the machine's that every relay must refuse, and what they ask for."""
+        self.got_away_with: list[str] = []
+        """Those that were not refused."""
+        self.broken_off: list[tuple[RelayKey, Digest]] = []
+        """Where it left what in a frame that nobody could read to its end."""
         self._relays = relays
         self._dials: dict[RelayKey, _Dialled] = {}
         """The newest of each relay."""
@@ -300,6 +306,10 @@ class PersonHost(Host):
 
     def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
         if any(getattr(command, "request", 0) >= NOT_THE_MACHINES for command in commands):
+            for command in commands:
+                what = self.forbidden.pop(getattr(command, "request", 0), None)
+                if what is not None and not isinstance(command, Refused):
+                    self.got_away_with.append(what)
             return [command for command in commands if getattr(command, "request", 0) < NOT_THE_MACHINES]
         return commands
 

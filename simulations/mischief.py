@@ -5,9 +5,10 @@ from typing import Any
 
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
-from protocol.keys import Minute
+from protocol.keys import Minute, QueueNumber
+from protocol.store import Queue
 from protocol.wire.commands import Accepted, Ack, Command, Delivery, Deposit, Refused
-from simulations.host import RelayHost
+from simulations.host import NOT_THE_MACHINES, RelayHost
 from simulations.network import End
 from simulations.script import FaultKind
 
@@ -50,16 +51,38 @@ class CheatingRelay(RelayHost):
         return ()
 
     def _answered_falsely(self, end: End, command: Command) -> bool:
-        if not isinstance(command, Deposit) or not self.cheats:
+        if not isinstance(command, Deposit) or not self.cheats or command.request >= NOT_THE_MACHINES:
             return False
         if self._plays(FaultKind.LIE_STORED):
             digest = parse_envelope(command.envelope).digest
             end.link.queue(Accepted(command.request, digest, Minute(int(self.wall()) // 60)))
             return True
+        if self._plays(FaultKind.FORGED_CUSTODY):
+            self._sign_as_another(end, command)
+            return True
         if self._plays(FaultKind.REFUSE):
             end.link.queue(Refused(command.request, Code.REFUSED))
             return True
         return False
+
+    def _sign_as_another(self, end: End, command: Deposit) -> None:
+        """Custody of what is not stored, under a key that the other end does not know."""
+        link: Any = end.link
+        true_key, link._key = link._key, self.suite.signing_key(bytes(32))
+        digest = parse_envelope(command.envelope).digest
+        link.queue(Accepted(command.request, digest, Minute(int(self.wall()) // 60)))
+        end.flush()
+        link._key = true_key
+
+    def most_stored(self) -> int:
+        """Envelopes in the longest of its queues."""
+        return max((queue.stored for queue in self.queues()), default=0)
+
+    def queues(self) -> list[Queue]:
+        """The first thousand that it made and has still."""
+        with self.disk.look() as tx:
+            found = [tx.queues.by_number(QueueNumber(number)) for number in range(1, 1_001)]
+        return [queue for queue in found if queue is not None]
 
     def say(self, end: End, command: Command) -> Iterable[Command]:
         if not isinstance(command, Delivery) or not (self.cheats or self._overtaken):

@@ -4,7 +4,7 @@ A stream loses nothing by itself: what a network loses, a stream shows as a rese
 of order, twice, or altered is somebody's doing, and the link must notice.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum, auto
 from functools import partial
@@ -140,6 +140,7 @@ class End:
             try:
                 self.link.tick(now)
             except PeerError as error:
+                self.network.silenced(self)
                 self.end(error.code)
                 return
             self.flush()
@@ -152,6 +153,8 @@ class End:
         self.closed = True
         self._unread.clear()
         network, peer = self.network, self.peer
+        if code is not None:
+            network.accused[code] += 1
         network.engine.note(self.host.index, 0 if peer is None else peer.host.index, 0, Kind.CLOSED)
         self.host.ended(self, code)
         if peer is not None and not silently:
@@ -177,6 +180,10 @@ class Network:
         self.observer: Callable[[End, bytes], None] | None = None
         self.harmed: Callable[[Harm], None] = lambda harm: None
         """Told when a harm has struck."""
+        self.accused: Counter[Code] = Counter()
+        """For what connections were ended by one end because of the other."""
+        self.silenced: Callable[[End], None] = lambda end: None
+        """Told when an end hears nothing for too long."""
         self._paths: dict[tuple[int, int], Path] = {}
         self._latency, self._jitter, self._uniform = latency, jitter, uniform
 

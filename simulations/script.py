@@ -54,6 +54,8 @@ class FaultKind(StrEnum):
     """The next `amount` deposits are answered, and not stored."""
     LATE = "relay answers late"
     """By `amount` seconds, for `seconds`."""
+    FORGED_CUSTODY = "relay forges custody"
+    """The next `amount` deposits are signed for by another key, and not stored."""
     REFUSE = "relay refuses"
     """The next `amount` deposits, though it could store them."""
     OLD_DISK = "relay restored from an old disk"
@@ -65,6 +67,10 @@ class FaultKind(StrEnum):
     HUGE = "contact sends huge content"
     REPLAYED = "contact replays"
     FORGED = "contact forges"
+    TRESPASSED = "stranger tries queues of others"
+    """`amount` commands about queues that are not this person's."""
+    BROKEN_OFF = "contact breaks off a frame"
+    """A deposit, and behind it in the same frame what no relay can read."""
     # People's doings that are hard to survive
     ROTATED = "queues rotated"
     """A person (`target`) leaves one relay and comes back to it after `seconds`."""
@@ -177,11 +183,12 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
 
 
 def draw_text(chance: random.Random, number: int, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Say:
-    """A text between contacts: mostly short, now and then one of several envelopes."""
+    """A text between contacts: mostly short, now and then one of several envelopes, seldom one of many."""
     sender, recipient = chance.choice(contacts)[:: chance.choice((1, -1))]
-    sizes = (chance.randint(1, 120), chance.randint(121, 1_200), chance.randint(1_201, 6_000))
+    bounds = ((1, 120), (121, 1_200), (1_201, 6_000), (6_001, 60_000))
+    sizes = [chance.randint(least, most) for least, most in bounds]
     at = round(chance.uniform(0.5, shape.seconds - 10.0), 3)
-    return Say(at, number, sender, recipient, chance.choices(sizes, (20, 6, 1))[0])
+    return Say(at, number, sender, recipient, chance.choices(sizes, (40, 12, 2, 1))[0])
 
 
 BASES = 8
@@ -245,7 +252,10 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
             return Fault(at, kind, anybody, 0, 0.0, chance.choice((-YEAR_SECONDS, -3_600.0, 3_600.0, YEAR_SECONDS)))
         case FaultKind.CLOCK_SKEW:
             return Fault(at, kind, anybody, 0, seconds, round(chance.uniform(0.8, 1.25), 3))
-        case FaultKind.MALFORMED | FaultKind.HUGE | FaultKind.REPLAYED | FaultKind.FORGED:
+        case (
+            FaultKind.MALFORMED | FaultKind.HUGE | FaultKind.REPLAYED | FaultKind.FORGED | FaultKind.TRESPASSED
+            | FaultKind.BROKEN_OFF
+        ):  # fmt: skip
             pair = chance.choice(contacts)[:: chance.choice((1, -1))]
             return Fault(at, kind, pair[0], pair[1], 0.0, few)
         case FaultKind.ROTATED:
@@ -261,5 +271,7 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
             return Fault(at, kind, relay, 0, round(chance.uniform(1.0, 10.0), 3))
         case FaultKind.GONE:
             return Fault(at, kind, relay)
+        case FaultKind.WITHHOLD:
+            return Fault(at, kind, relay, 0, seconds, float(chance.choice((1, 2, 4, 16))))
         case _:
             return Fault(at, kind, relay, 0, seconds, few)

@@ -10,10 +10,16 @@ from functools import lru_cache, partial
 from msgspec import Struct
 
 from simulations.checkers import Violation
+from simulations.checkers.authority import check_authority
+from simulations.checkers.blame import check_blame
 from simulations.checkers.bounds import check_bounds
+from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
+from simulations.checkers.custody import all_erased, check_books, check_custody, check_erased
 from simulations.checkers.delivery import all_delivered, check_delivery
+from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
+from simulations.checkers.quiet import quiet
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.truth import watch
 from simulations.faults import expect, inflict
@@ -24,6 +30,8 @@ LIVENESS_SECONDS = 1_800.0
 """Virtual seconds after which what has not arrived is lost."""
 _LAST_WORD = 1_000_000
 _CHECK_SECONDS = 10.0
+_LOOKS = 10
+"""How often it is looked into everything while faults strike."""
 _RESERVE_SECONDS = 4.0
 """Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
@@ -62,34 +70,53 @@ class Trial:
         self._healed_seconds = 0.0
         self._witnesses = watch(world)
         self._listener = Listener(world)
+        self._turns = Turns(world)
         expect(world)
 
     def course(self) -> Iterator[float]:
         """Virtual times: until each of them the world is to be left to itself. Raises Violation."""
+        with Containment() as containment:
+            yield from self._unsafe()
+            yield from self._live()
+            containment.check()
+        check_keys_once(self.world)
+        self._turns.check()
+        self._listener.check()
+
+    def _unsafe(self) -> Iterator[float]:
+        """The safety phase: whatever strikes, what is looked at now and then holds."""
         world, script = self.world, self.world.script
         world.boot()
         for line in script.lines:
             world.engine.at(line.at, partial(_perform, world, line))
-        for at in (0.3, 0.6, 0.9):
-            world.engine.at(at * script.seconds, partial(check_bounds, world))
+        for part in range(1, _LOOKS + 1):
+            world.engine.at(part / _LOOKS * script.seconds, partial(_look, world))
         yield script.seconds - _RESERVE_SECONDS
         for fault in script.reserve:
             if world.fired.total() >= script.least_faults:
                 break
             inflict(world, fault)
         yield script.seconds
+
+    def _live(self) -> Iterator[float]:
+        """The liveness phase: the world is whole; everything arrives, is erased where it was, and comes to rest."""
+        world = self.world
         world.heal()
+        healed = world.engine.time
         _say_last_words(world)
-        began = world.engine.time
-        while world.engine.time < began + LIVENESS_SECONDS:
-            yield world.engine.time + _CHECK_SECONDS
-            if all_delivered(world):
-                break
-        self._healed_seconds = world.engine.time - began
+        yield from _wait(world, lambda: all_delivered(world))
+        self._healed_seconds = world.engine.time - healed
         check_delivery(world)
         check_order(world)
         check_bounds(world)
-        self._listener.check()
+        if not all_erased(world):
+            yield from _wait(world, lambda: all_erased(world))
+        check_erased(world)
+        check_books(world)
+        check_forgotten(world)
+        check_authority(world)
+        yield from quiet(world, healed)
+        check_blame(world)
 
     def outcome(self) -> Outcome:
         """What came of it."""
@@ -110,7 +137,8 @@ class Trial:
 
 def carry_out(script: Script, observe: Callable[[World], object] = lambda world: None) -> Outcome:
     """Deterministic: the same script gives the same outcome in any process. `observe` is shown the world first."""
-    world = World(stage(script.people, script.relays, script.contacts, script.real_crypto), script)
+    begun = stage(script.people, script.relays, script.contacts, script.real_crypto)
+    world = World(begun, script, suite=watched_suite(script.real_crypto))
     trial = Trial(world)
     observe(world)
     try:
@@ -122,6 +150,12 @@ def carry_out(script: Script, observe: Callable[[World], object] = lambda world:
         for host in world.hosts:
             host.die()
     return trial.outcome()
+
+
+def _look(world: World) -> None:
+    check_bounds(world)
+    check_books(world)
+    check_custody(world)
 
 
 def _perform(world: World, line: Line) -> None:
@@ -139,3 +173,12 @@ def _say_last_words(world: World) -> None:
             one, two = side.person.index, other.person.index
             world.numbers[one, two] = side.contact.id
             world.say(Say(world.engine.time, number, one, two, 1))
+
+
+def _wait(world: World, done: Callable[[], bool]) -> Iterator[float]:
+    """Until `done`, looked at now and then; at most `LIVENESS_SECONDS`."""
+    began = world.engine.time
+    while world.engine.time < began + LIVENESS_SECONDS:
+        yield world.engine.time + _CHECK_SECONDS
+        if done():
+            break

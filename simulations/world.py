@@ -89,9 +89,12 @@ class World:
     def __init__(
         self, stage: Stage, script: Script, *, timing: Timing = SCALED, latency: float = LATENCY_SECONDS,
         begin: bool = True, engine: Engine | None = None, person: type[PersonHost] = PersonHost,
-        relay: type[CheatingRelay] = CheatingRelay,
+        relay: type[CheatingRelay] = CheatingRelay, suite: Suite | None = None,
     ) -> None:  # fmt: skip
-        """`engine`, `person`, `relay`: what time passes in, and what lives in it (default: the engine's own)."""
+        """`engine`, `person`, `relay`: what time passes in, and what lives in it (default: the engine's own).
+
+        `suite`: in place of the script's own crypto, with its sizes.
+        """
         self.script = script
         self.engine = engine or Engine()
         self.chance = random.Random(f"latency {script.seed}")
@@ -112,7 +115,7 @@ class World:
         """Relays whose disk may lack what they took custody of."""
         self.down_seconds: dict[int, float] = {}
         """How long a host that crashes stays down."""
-        suite: Suite = RealSuite() if script.real_crypto else ToySuite()
+        suite = suite or (RealSuite() if script.real_crypto else ToySuite())
         if begin:
             for disk in stage.disks:
                 disk.crash_point = None
@@ -249,8 +252,8 @@ def _stream(seed: int, source: int, destination: int) -> Callable[[], float]:
 
 
 def person_name(number: int) -> str:
-    """A name nobody else has."""
-    return NAMES[number] if number < len(NAMES) else f"Person {number}"
+    """A name nobody else has, and long enough not to be in random bytes by chance."""
+    return f"{NAMES[number]} Simulated" if number < len(NAMES) else f"Person {number} Simulated"
 
 
 def text_of(line: Say) -> str:

@@ -66,6 +66,9 @@ def _check_direction(sender: Side, reader: Side) -> None:
     for message_id, message in theirs.items():
         if message_id not in mine:
             raise Violation("delivery", f"{message.text[:40]!r} {where} was shown, and never written")
+    unread = sum((message.change or 0) > reader.contact.seen_change for message in theirs.values())
+    if unread != reader.contact.unread:
+        raise Violation("delivery", f"{reader.name} has {unread} messages unread, and is told {reader.contact.unread}")
     texts = [message.text for message in theirs.values()]
     if len(set(texts)) < len(texts):
         raise Violation("delivery", f"a text {where} is shown twice")

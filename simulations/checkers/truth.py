@@ -20,6 +20,8 @@ _CARRIED = """
     WHERE i.message_id = ? AND i.contact = ? AND i.kind = 1 AND e.stored_at IS NOT NULL
 """
 
+_NEVER_STORED = "SELECT 1 FROM items WHERE message_id = ? AND contact = ? AND kind = 1 AND stored = 0 AND arrived = 0"
+
 
 class Witness:
     """Follows one node with a cursor, over all its lives, and compares what it says with what others hold."""
@@ -70,6 +72,8 @@ class Witness:
     def _check_relayed(self, message_id: bytes, contact: int) -> None:
         """Every envelope of it under way is, or was, at its relay: it remembers the digest."""
         world = self._world
+        if self._person.disk.connection.execute(_NEVER_STORED, (message_id, contact)).fetchone() is not None:
+            raise Violation("truth", f"{self._person.name} was told relayed of a part that no relay took")
         for envelope, key in self._person.disk.connection.execute(_CARRIED, (message_id, contact)).fetchall():
             relay = world.relay_of(RelayKey(key))
             if relay is not None and relay.index not in world.distrusted and not _remembers(relay, envelope):

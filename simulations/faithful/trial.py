@@ -6,6 +6,7 @@ from functools import partial
 import trio
 
 from simulations.checkers import Violation
+from simulations.checkers.keys import watched_suite
 from simulations.faithful.agenda import Agenda
 from simulations.faithful.deterministic import run
 from simulations.faithful.host import WholePerson, WholeRelay
@@ -17,6 +18,7 @@ NOT_HERE = frozenset((
     FaultKind.CLOCK_SKEW,  # all nodes share trio's clock
     FaultKind.WITHHOLD, FaultKind.REPLAY, FaultKind.REORDER, FaultKind.LIE_STORED, FaultKind.LATE, FaultKind.REFUSE,
     FaultKind.MALFORMED, FaultKind.HUGE, FaultKind.REPLAYED, FaultKind.FORGED,
+    FaultKind.FORGED_CUSTODY, FaultKind.TRESPASSED, FaultKind.BROKEN_OFF,
 ))  # fmt: skip
 """Cheats and attacks speak in a node's name, between its machine and its links: a whole node leaves no place there."""
 
@@ -35,9 +37,10 @@ def carry_out(script: Script, observe: Callable[[World], object] = lambda world:
 
 
 async def _carry_out(begun: Stage, script: Script, observe: Callable[[World], object]) -> Outcome:
+    suite = watched_suite(script.real_crypto)
     async with trio.open_nursery() as nursery:
         agenda = Agenda(nursery)
-        world = World(begun, script, engine=agenda, person=WholePerson, relay=WholeRelay)
+        world = World(begun, script, engine=agenda, person=WholePerson, relay=WholeRelay, suite=suite)
         trial = Trial(world)
         observe(world)
         nursery.start_soon(agenda.keep)

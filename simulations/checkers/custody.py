@@ -1,0 +1,113 @@
+"""What a relay took it keeps, once, until its recipient has it, and no longer; its counters say what it holds (Spec 8).
+
+A sender would repair nearly all of this by sending anew, so no lost message shows it: relays are looked into instead.
+"""
+
+from collections.abc import Iterator
+
+from protocol.envelope.envelope import parse_envelope
+from protocol.keys import RelayKey
+from protocol.mailbox import ContactState, QueueState
+from simulations.checkers import Violation
+from simulations.host import PersonHost
+from simulations.mischief import CheatingRelay
+from simulations.script import FaultKind
+from simulations.world import World
+
+_ENTRIES_OF_A_QUEUE = 2**32
+_KEPT_DIGEST_BYTES = 16
+_BOOKS = f"""
+    SELECT q.number, q.stored, q.markers, q.sequence - (q.sender_key IS NOT NULL),
+        coalesce(e.stored, 0), coalesce(e.markers, 0), (SELECT count(*) FROM digests d WHERE d.queue = q.number)
+    FROM queues q LEFT JOIN (
+        SELECT place / {_ENTRIES_OF_A_QUEUE} AS queue, sum(counted = 1) AS stored, sum(counted = 0) AS markers
+        FROM entries GROUP BY queue
+    ) e ON e.queue = q.number
+"""
+_LEFT_BEHIND = f"SELECT count(*) FROM entries WHERE place / {_ENTRIES_OF_A_QUEUE} NOT IN (SELECT number FROM queues)"
+_UNDER_CUSTODY = """
+    SELECT e.envelope, r.relay, k.identity FROM envelopes e
+    JOIN routes r ON r.id = e.route JOIN contacts k ON k.id = e.contact
+    WHERE e.stored_at IS NOT NULL AND e."index" > 0 AND k.state = ?
+"""
+_ENTRIES = f"""
+    SELECT e.body FROM queues q JOIN entries e
+    ON e.place BETWEEN q.number * {_ENTRIES_OF_A_QUEUE} AND (q.number + 1) * {_ENTRIES_OF_A_QUEUE} - 1
+    WHERE q.send_id = ? AND e.counted = 1
+"""
+
+
+def check_books(world: World) -> None:
+    """At any time. Raises Violation."""
+    for relay in world.relays:
+        run = relay.disk.connection.execute
+        for number, stored, markers, appended, envelopes, marks, digests in run(_BOOKS).fetchall():
+            if (stored, markers) != (envelopes, marks):
+                text = f"{stored} envelopes and {markers} markers, and has {envelopes} and {marks}"
+                raise Violation("custody", f"{relay.name} counts in queue {number} {text}")
+            if appended > digests and not world.fired[FaultKind.QUEUE_FULL]:
+                raise Violation("custody", f"{relay.name} stored {appended} envelopes for {digests} digests")
+        left = run(_LEFT_BEHIND).fetchone()[0]
+        if left:
+            raise Violation("custody", f"{relay.name} has {left} entries of queues that are gone")
+
+
+def check_custody(world: World) -> None:
+    """What an honest relay signed for lies there, or its recipient has opened it. Raises Violation."""
+    for sender in world.people:
+        rows = sender.disk.connection.execute(_UNDER_CUSTODY, (ContactState.ACTIVE,)).fetchall()
+        for data, key, identity in rows:
+            relay, reader = world.relay_of(RelayKey(key)), world.person_of(identity)
+            if relay is None or relay.index in world.distrusted or relay.index in world.gone:
+                continue
+            envelope = parse_envelope(data)
+            if not _stands(relay, envelope.send_id) or (data,) in _entries(relay, envelope.send_id):
+                continue
+            if not _has_opened(reader, envelope.digest):
+                text = f"took custody of an envelope of {sender.name}, and has it no more; {reader.name} never had it"
+                raise Violation("custody", f"{relay.name} {text}")
+
+
+def all_erased(world: World) -> bool:
+    """Whether no relay keeps what its recipient has opened, nor an invitation that was used."""
+    return next(_kept_too_long(world), None) is None
+
+
+def check_erased(world: World) -> None:
+    """After everything has healed. Raises Violation."""
+    kept = next(_kept_too_long(world), None)
+    if kept is not None:
+        raise Violation("custody", kept)
+
+
+def _kept_too_long(world: World) -> Iterator[str]:
+    for person in world.people:
+        with person.disk.look() as tx:
+            queues = [queue for queue in tx.queues.find(state=QueueState.READY) if queue.contact is not None]
+        for queue in queues:
+            relay = world.relay_of(queue.relay)
+            if relay is None or relay.index in world.gone:
+                continue
+            opened = [body for (body,) in _entries(relay, queue.send_id)]
+            if any(_has_opened(person, parse_envelope(body).digest) for body in opened):
+                yield f"{relay.name} still has an envelope that {person.name} has opened"
+            if relay.index not in world.distrusted and _is_sealed(relay, queue.send_id):
+                yield f"{relay.name} still has an invitation of {person.name} that was used"
+
+
+def _stands(relay: CheatingRelay, send_id: bytes) -> bool:
+    return relay.disk.connection.execute("SELECT 1 FROM queues WHERE send_id = ?", (send_id,)).fetchone() is not None
+
+
+def _entries(relay: CheatingRelay, send_id: bytes) -> list[tuple[bytes]]:
+    return relay.disk.connection.execute(_ENTRIES, (send_id,)).fetchall()
+
+
+def _is_sealed(relay: CheatingRelay, send_id: bytes) -> bool:
+    query = "SELECT 1 FROM links JOIN queues ON queues.number = links.queue WHERE queues.send_id = ?"
+    return relay.disk.connection.execute(query, (send_id,)).fetchone() is not None
+
+
+def _has_opened(reader: PersonHost, digest: bytes) -> bool:
+    query = "SELECT 1 FROM seen WHERE digest = ? LIMIT 1"
+    return reader.disk.connection.execute(query, (digest[:_KEPT_DIGEST_BYTES],)).fetchone() is not None
