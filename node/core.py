@@ -8,7 +8,6 @@ simulation, where a virtual clock would run past a thread.
 import logging
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
@@ -88,7 +87,10 @@ class Stepper:
             self.save_clock()
         if not batch:
             return (), {}
-        handled = Counter(event.connection for event in batch if type(event) is Received)
+        handled: dict[Connection, int] = {}
+        for event in batch:
+            if type(event) is Received:
+                handled[event.connection] = handled.get(event.connection, 0) + 1
         return self._core.step(batch, now), handled
 
     def fold_log(self) -> None:

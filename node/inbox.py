@@ -53,6 +53,11 @@ class Inbox:
         It has one event at least. Whoever was not served comes first in the next batch.
         """
         self._look_for_live()
+        if len(self._fresh) == 1 and not self._busy:
+            source, waiting = next(iter(self._fresh.items()))
+            if len(waiting) == 1:  # nothing to be fair about
+                del self._fresh[source]
+                return [waiting[0]]
         batch: list[Event] = []
         room = MAX_COMMANDS_BESIDE_LIVE if self._short_batches else MAX_COMMANDS_PER_BATCH
         served: Counter[int] = Counter()

@@ -1,7 +1,7 @@
 """What the personal machine keeps: one record type a subject, and the store interface to them (Spec 6 §2).
 
 Every table has the same few operations; those with a question of their own say so. Rows come back in the order of
-their key.
+their key. Records hold plain values only, so the garbage collector need not look at them (`gc=False`).
 """
 
 from enum import IntEnum
@@ -28,7 +28,7 @@ from protocol.store import Transaction
 R = TypeVar("R", bound=Struct)
 
 
-class OwnRelay(Struct, array_like=True, frozen=True):
+class OwnRelay(Struct, array_like=True, frozen=True, gc=False):
     """One host of this node's own queues: a relay, or (`direct`) the relay inside this node."""
 
     host: str
@@ -36,7 +36,7 @@ class OwnRelay(Struct, array_like=True, frozen=True):
     direct: bool
 
 
-class Profile(Struct, frozen=True):
+class Profile(Struct, frozen=True, gc=False):
     """The one row about this node's person. Key: id, always 1."""
 
     id: int
@@ -57,7 +57,7 @@ class QueueState(IntEnum):
     DROPPING = 4
 
 
-class OwnQueue(Struct, frozen=True):
+class OwnQueue(Struct, frozen=True, gc=False):
     """A queue on which this node receives from one contact, or from whoever accepts one invitation. Key: id."""
 
     id: int
@@ -88,7 +88,7 @@ class InvitationState(IntEnum):
     CANCELLED = 5
 
 
-class OwnInvitation(Struct, frozen=True):
+class OwnInvitation(Struct, frozen=True, gc=False):
     """An invitation that this node made; its private keys are gone once it is used. Key: id."""
 
     id: int
@@ -106,7 +106,7 @@ class OwnInvitation(Struct, frozen=True):
     name: str | None
 
 
-class Joining(Struct, frozen=True):
+class Joining(Struct, frozen=True, gc=False):
     """An invitation being accepted: its keys are saved before the first claim leaves. Key: id."""
 
     id: int
@@ -127,7 +127,7 @@ class ContactState(IntEnum):
     CLOSED = 4
 
 
-class Contact(Struct, frozen=True):
+class Contact(Struct, frozen=True, gc=False):
     """Another identity with which a session exists. Key: id."""
 
     id: int
@@ -156,7 +156,7 @@ class Contact(Struct, frozen=True):
     last_own: MessageId | None
 
 
-class Session(Struct, frozen=True):
+class Session(Struct, frozen=True, gc=False):
     """A contact's ratchet, encoded. Key: contact."""
 
     contact: int
@@ -171,7 +171,7 @@ class RouteState(IntEnum):
     REFUSED = 3
 
 
-class PeerRoute(Struct, frozen=True):
+class PeerRoute(Struct, frozen=True, gc=False):
     """A queue at which a contact receives from this node. Key: id."""
 
     id: int
@@ -198,7 +198,7 @@ class ItemKind(IntEnum):
     PROFILE = 4
 
 
-class OutgoingItem(Struct, frozen=True):
+class OutgoingItem(Struct, frozen=True, gc=False):
     """One item for a contact, until it has arrived (a fragment: until its message is delivered). Key: id."""
 
     id: int
@@ -214,7 +214,7 @@ class OutgoingItem(Struct, frozen=True):
     arrived: bool
 
 
-class SealedEnvelope(Struct, frozen=True):
+class SealedEnvelope(Struct, frozen=True, gc=False):
     """An envelope made for one route. Kept until the contact says that it arrived, or it is superseded. Key: id."""
 
     id: int
@@ -227,7 +227,7 @@ class SealedEnvelope(Struct, frozen=True):
     """Service seconds of the verified custody; nil while the deposit is not answered."""
 
 
-class UnderWay(Struct, frozen=True):
+class UnderWay(Struct, frozen=True, gc=False):
     """A sealed envelope without its 3,929 bytes, which most steps need not read."""
 
     id: int
@@ -246,7 +246,7 @@ class MessageState(IntEnum):
     RECEIVED = 4
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One content of a conversation. Key: id."""
 
     id: int
@@ -266,7 +266,7 @@ class Message(Struct, frozen=True):
     resent: int
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """A message that no shown message names as parent. Key: contact, message_id."""
 
     contact: int
@@ -274,7 +274,7 @@ class Head(Struct, frozen=True):
     mine: bool
 
 
-class Partial(Struct, frozen=True):
+class Partial(Struct, frozen=True, gc=False):
     """A fragment of a content that is not whole yet. Key: contact, message_id, index."""
 
     contact: int
@@ -285,7 +285,7 @@ class Partial(Struct, frozen=True):
     at: float
 
 
-class Skipped(Struct, frozen=True):
+class Skipped(Struct, frozen=True, gc=False):
     """The key of an envelope that has not come yet. Key: contact, turn, number."""
 
     contact: int
@@ -296,7 +296,7 @@ class Skipped(Struct, frozen=True):
     at: float
 
 
-class Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True, gc=False):
     """The digest, cut to 16 bytes, of an opened envelope: a duplicate or a fork? Key: contact, turn, number."""
 
     contact: int
@@ -306,7 +306,7 @@ class Seen(Struct, frozen=True):
     at: float
 
 
-class HostTrouble(Struct, frozen=True):
+class HostTrouble(Struct, frozen=True, gc=False):
     """A host that cannot be reached since `since` (service seconds). Key: relay."""
 
     relay: RelayKey
@@ -322,7 +322,7 @@ class ChangeKind(IntEnum):
     INVITATION = 4
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """One row of what happened, for readers with a cursor. Key: number."""
 
     number: int

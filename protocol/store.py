@@ -49,7 +49,7 @@ class Store(Protocol[TX_co]):
 # The relay's subjects (Spec 8)
 
 
-class Queue(Struct, frozen=True):
+class Queue(Struct, frozen=True, gc=False):
     """One queue as its relay knows it."""
 
     number: QueueNumber
@@ -68,7 +68,7 @@ class Queue(Struct, frozen=True):
     """The last one that was given out; 0 where none was."""
 
 
-class SealedLink(Struct, frozen=True):
+class SealedLink(Struct, frozen=True, gc=False):
     """A sealed invitation beside its queue, until `expires` in service seconds."""
 
     queue: QueueNumber

@@ -187,6 +187,7 @@ class Population:
             tx.changes.remove_all([number for number in tx.changes.rows if number <= mark])
             tx.messages.remove_all(_settled(tx.messages.rows.values(), mark))
             tx.invitations.remove_where(state=InvitationState.USED)
+            tx.envelopes.pack()
             tx.forget(self.engine.time - self.plan.kept_seconds)
         self.engine.after(self.plan.kept_seconds, partial(self._purge, person))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 
 _record = struct.Struct(">dHHIB").pack
-_FLUSH_RECORDS = 4_096
+_FLUSH_RECORDS = 256
 
 Action = Callable[[], None]
 

@@ -6,7 +6,10 @@ It answers as `node.store.mailbox` does, orders included; one contract test runs
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from protocol.keys import MessageId, RelayKey
+from protocol.limits import ENVELOPE_BYTES
 from protocol.mailbox import (
     Change,
     Contact,
@@ -30,6 +33,7 @@ from protocol.mailbox import (
     UnderWay,
 )
 from simulations.table import OUTSIDE, DictTable, DictTransaction, Shape
+from simulations.zeros import pack, unpack
 
 
 def _waiting(item: OutgoingItem) -> object:
@@ -117,6 +121,25 @@ class DictOutgoingItems(DictTable[OutgoingItem]):
         return all(item.stored for item in items if item.message_id == message_id and item.kind is ItemKind.FRAGMENT)
 
 
+class DictSessions(DictTable[Session]):
+    """Kept without their zeros."""
+
+    __slots__ = ()
+
+    def get(self, *key: object) -> Session | None:
+        """With its zeros."""
+        row = self.rows.get(key[0])
+        return None if row is None else Session(row.contact, unpack(row.ratchet))
+
+    def save(self, record: Session) -> None:
+        """Insert or replace."""
+        super().save(Session(record.contact, pack(record.ratchet)))
+
+    def find(self, limit: int | None = None, **equal: object) -> list[Session]:
+        """With their zeros; `equal` may name contacts."""
+        return [Session(row.contact, unpack(row.ratchet)) for row in super().find(limit, **equal)]
+
+
 class DictSealedEnvelopes(DictTable[SealedEnvelope]):
     """`protocol.mailbox.SealedEnvelopes`."""
 
@@ -125,6 +148,21 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
     def __init__(self, transaction: DictTransaction, routes: DictTable[PeerRoute]) -> None:
         super().__init__(transaction, _ENVELOPES)
         self._routes = routes
+
+    def get(self, *key: object) -> SealedEnvelope | None:
+        """With its zeros."""
+        row = self.rows.get(key[0])
+        return None if row is None else _whole(row)
+
+    def find(self, limit: int | None = None, **equal: object) -> list[SealedEnvelope]:
+        """With their zeros; `equal` names no envelope."""
+        return [_whole(row) for row in super().find(limit, **equal)]
+
+    def pack(self) -> None:
+        """Keep without its zeros what is there now and will be read again only if something is lost."""
+        for number, row in list(self.rows.items()):
+            if row.stored_at is not None and len(row.envelope) == ENVELOPE_BYTES:
+                self.update(number, envelope=pack(row.envelope))
 
     def lowest_index(self, contact: int) -> int | None:
         """Of those that are under way."""
@@ -157,7 +195,7 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
             if row.state is RouteState.CLAIMED and row.retry_at <= service
         ]  # fmt: skip
         keys = sorted(key for route in usable for key in self.found("unstored", route))
-        return [self.rows[key] for key in keys[:limit]]
+        return [_whole(self.rows[key]) for key in keys[:limit]]
 
     def stored_before(self, service: float, limit: int) -> list[UnderWay]:
         """Custody older than this, oldest first."""
@@ -241,7 +279,7 @@ class DictMailboxTransaction(DictTransaction):
         self.invitations: DictTable[OwnInvitation] = DictTable(self, _NUMBERED)
         self.joining: DictTable[Joining] = DictTable(self, _NUMBERED)
         self.contacts: DictTable[Contact] = DictTable(self, _NUMBERED)
-        self.sessions: DictTable[Session] = DictTable(self, _SESSIONS)
+        self.sessions = DictSessions(self, _SESSIONS)
         self.routes: DictTable[PeerRoute] = DictTable(self, _ROUTES)
         self.items = DictOutgoingItems(self, _ITEMS)
         self.envelopes = DictSealedEnvelopes(self, self.routes)
@@ -307,6 +345,10 @@ class DictMailboxStore:
 
     def fold_log(self) -> None:
         """There is none."""
+
+
+def _whole(row: SealedEnvelope) -> SealedEnvelope:
+    return row if len(row.envelope) == ENVELOPE_BYTES else replace(row, envelope=unpack(row.envelope))
 
 
 def _brief(row: SealedEnvelope) -> UnderWay:

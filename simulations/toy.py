@@ -5,7 +5,7 @@ replayed counter or a flipped bit is refused as by real crypto. A suite that che
 ratchet.
 """
 
-import hashlib
+from hashlib import blake2s
 from itertools import count
 from zlib import crc32
 
@@ -18,7 +18,7 @@ _NAMED_KEY_BYTES = 12
 
 
 def _hash(label: bytes, *parts: bytes) -> bytes:
-    return hashlib.blake2s(b"".join(parts), person=label).digest()
+    return blake2s(b"".join(parts), person=label).digest()
 
 
 class ToySuite:
@@ -57,6 +57,8 @@ class ToySuite:
 
     def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes:
         root = _hash(b"kdf", salt or b"", b"/", secret, b"/", info)
+        if length <= 32:
+            return root[:length]
         return b"".join(_hash(b"block", root, bytes((block,))) for block in range((length + 31) // 32))[:length]
 
     def chain(self, key: bytes) -> tuple[bytes, bytes]:
@@ -94,7 +96,7 @@ class ToySuite:
 
 
 def _tag(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-    return key[:_NAMED_KEY_BYTES] + crc32(plaintext, crc32(associated, crc32(nonce))).to_bytes(4, "big")
+    return key[:_NAMED_KEY_BYTES] + crc32(plaintext, crc32(nonce + associated)).to_bytes(4, "big")
 
 
 def _signature(public: bytes, message: bytes) -> bytes:
