@@ -1,6 +1,7 @@
 """One script on both tiers: the engine's log beside that of whole nodes."""
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,8 +16,13 @@ from simulations.world import World
 CLOSE_SECONDS = 0.05
 """How far the tiers' instants may be apart, and what lies less apart may come in either order: two frames' time.
 
-Most scripts give the same instants to the microsecond. What is left: events of one moment, whose order is nobody's
-promise and the seeded scheduler's choice, and a timer that the engine lets ring although it was put off."""
+Most scripts give the same instants to the microsecond, the others differ by the delay of a frame or two."""
+SCHEDULES = 8
+"""So many orders of tasks are tried before two logs are called different.
+
+What is ready in one moment may run in any order: two dials that time out together, say, whose back-offs are then drawn
+the other way round. The engine has one such order, whole nodes have many, and the engine is faithful where its
+log is one that whole nodes give too."""
 
 
 class Both(Struct, frozen=True):
@@ -25,6 +31,8 @@ class Both(Struct, frozen=True):
     engine: Outcome
     nodes: Outcome
     comparison: Comparison
+    schedules: int
+    """How many orders of tasks were tried."""
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -58,11 +66,18 @@ def plain_script_of(seed: int, shape: Shape, restarts: int) -> Script:
     return replace(drawn, lines=tuple(lines), reserve=())
 
 
-def run_both(script: Script) -> Both:
-    """In this process, one after the other."""
+def run_both(script: Script, schedules: int = SCHEDULES) -> Both:
+    """In this process. Where no order of tasks gives the engine's log, the first one's is shown."""
     engine, first = logged(trial.carry_out, script)
-    nodes, second = logged(faithful.carry_out, script)
-    return Both(engine, nodes, compare(first, second, CLOSE_SECONDS))
+    orders = (0, None, *range(1, schedules - 1))
+    tried: list[Both] = []
+    for schedule in orders[:schedules]:
+        nodes, second = logged(partial(faithful.carry_out, schedule=schedule), script)
+        both = Both(engine, nodes, compare(first, second, CLOSE_SECONDS), len(tried) + 1)
+        if not both.differences:
+            return both
+        tried.append(both)
+    return tried[0]
 
 
 def logged(carry_out: Callable[[Script, Callable[[World], object]], Outcome], script: Script) -> tuple[Outcome, Log]:

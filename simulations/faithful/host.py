@@ -22,7 +22,7 @@ from protocol.machines.contract import Core
 from protocol.operations import Operation
 from simulations.faithful.agenda import Agenda
 from simulations.faithful.stream import VirtualFrames, virtual_pair
-from simulations.host import STEP_SECONDS, Host, PersonHost
+from simulations.host import STEP_SECONDS, Host, OrderedCore, PersonHost
 from simulations.mischief import CheatingRelay
 from simulations.network import Kind
 from simulations.storage import Crash, CrashPoint, Disk
@@ -80,7 +80,7 @@ class MortalStore:
         return self._disk.store
 
 
-class MortalCore(Core[Any]):
+class MortalCore(OrderedCore):
     """Dies where its disk's crash point says."""
 
     def __init__(self, machine: Any, disk: Disk[Any], life: Life) -> None:

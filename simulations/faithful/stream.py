@@ -39,7 +39,7 @@ class VirtualFrames(End):
     async def send(self, frame: bytes) -> None:
         """Raises Ended."""
         try:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
             while self._under_way + len(frame) > MOST_UNREAD_BYTES and not self.closed and self._over is None:
                 await self._wait()
         except trio.Cancelled:
@@ -49,6 +49,7 @@ class VirtualFrames(End):
             raise self._ended()
         self._under_way += len(frame)
         self.network.carry(self, frame)
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def receive(self) -> bytes:
         """Raises Ended, once all that was sent before is read."""

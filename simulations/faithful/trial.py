@@ -27,13 +27,18 @@ class NotHereError(ValueError):
     """A script asks for faults that whole nodes cannot be given."""
 
 
-def carry_out(script: Script, observe: Callable[[World], object] = lambda world: None) -> Outcome:
-    """As `simulations.trial.carry_out`, by whole nodes. Raises NotHereError."""
+def carry_out(
+    script: Script, observe: Callable[[World], object] = lambda world: None, schedule: int | None = 0
+) -> Outcome:
+    """As `simulations.trial.carry_out`, by whole nodes. Raises NotHereError.
+
+    `schedule` numbers the orders in which tasks may run that are ready at once; None: as they were made.
+    """
     asked = sorted({line.kind for line in script.lines if isinstance(line, Fault) and line.kind in NOT_HERE})
     if asked:
         raise NotHereError(f"Whole nodes cannot be given these faults: {', '.join(asked)}. Leave them out.")
     begun = stage(script.people, script.relays, script.contacts, script.real_crypto)
-    return run(partial(_carry_out, begun, script, observe), script.seed)
+    return run(partial(_carry_out, begun, script, observe), None if schedule is None else f"{script.seed} {schedule}")
 
 
 async def _carry_out(begun: Stage, script: Script, observe: Callable[[World], object]) -> Outcome:
