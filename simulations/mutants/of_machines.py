@@ -187,8 +187,8 @@ OF_MACHINES = (
         "missing-forgotten",
         _PERSONAL,
         "What a contact reported missing is sent again once it is old enough.",
-        "                if outbox.take_received(step, contact, item) and outbox.send_missing(step, contact.id):",
-        "                if outbox.take_received(step, contact, item):",
+        "                    self._missing.add(contact.id)",
+        "                    pass",
     ),
     Mutant(
         "nothing-rerouted",
