@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
 import trio
+import trio.testing
 
 from simulations.checkers import Violation
 from simulations.engine import Action, Engine
@@ -70,9 +71,10 @@ class Agenda(Engine):
                 await self._sooner.wait()
 
     async def pass_until(self, time: float) -> None:
-        """Let everything happen that happens before. Raises the first Violation."""
+        """Let everything happen up to and including this time. Raises the first Violation."""
         with trio.CancelScope() as self._waiting:
             await trio.sleep_until(self._began + time)
+            await trio.testing.wait_all_tasks_blocked()
         self._waiting = None
         if self._broken:
             raise self._broken[0]
