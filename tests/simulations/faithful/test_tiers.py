@@ -43,8 +43,8 @@ def test_both_tiers_give_one_log(seed: int, faults: bool) -> None:
 
 @pytest.mark.parametrize("seed", [1_025, 1_058, 1_086, 2_092])
 def test_what_the_tiers_once_disagreed_on(seed: int) -> None:
-    """1,025: the engine lost the first timer of a life after a crash. 1,058: a wish in the
-    moment in which a step ends. 1,086: two connections that end in one step. 2,092: a frame in the moment of healing."""
+    """1,025: the engine lost the first timer of a life after a crash. 1,058: a wish in the moment in
+    which a step ends. 1,086: two connections that end in one step. 2,092: a frame in the moment of healing."""
     assert run_both(script_of(seed, Shape(), faults=True)).differences == ()
 
 
