@@ -48,7 +48,7 @@ class DictDisk(Disk[Any]):
         finally:
             self.crash_point = crash_point
 
-    def fill(self, spare_pages: int) -> None:
+    def fill(self, spare_pages: int, *, at_commit: bool = False) -> None:
         """Refused."""
         raise AssertionError(f"dicts have no pages of which {spare_pages} could be left: use SQLite")
 

@@ -30,6 +30,8 @@ _KIND_OF_HARM = {harm: kind for kind, harm in _HARMS.items()}
 _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
 _SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
+_LONGEST_FULL_AT_COMMIT_SECONDS = 20.0
+"""A disk that is full for longer is so from the first page that a step wants; one of these, from its commit."""
 
 
 def expect(world: World) -> None:
@@ -129,7 +131,7 @@ def _restart(world: World, fault: Fault) -> None:
 
 def _full_disk(world: World, fault: Fault) -> None:
     disk = world.hosts[fault.target].disk
-    disk.fill(_SPARE_PAGES)
+    disk.fill(_SPARE_PAGES, at_commit=fault.seconds < _LONGEST_FULL_AT_COMMIT_SECONDS)
     world.engine.after(fault.seconds, disk.make_room)
     world.strike(fault.kind)
 

@@ -47,6 +47,8 @@ class Disk(Generic[S]):
         tables = self.connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         self._tables = sorted((name for (name,) in tables), key=lambda name: name == "sqlite_sequence")
         self._kept: set[str] = set()
+        self._changes = 0
+        self._full_at_commit = False
         self._hook()
 
     # What a step meets
@@ -58,6 +60,11 @@ class Disk(Generic[S]):
 
         def dying_before_commit() -> None:
             before_commit()
+            changes, self._changes = self._changes, self.connection.total_changes
+            if self._full_at_commit and changes != self._changes:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
             if self.crash_point is CrashPoint.BEFORE_COMMIT:
                 raise Crash
 
@@ -83,11 +90,13 @@ class Disk(Generic[S]):
         finally:
             self.crash_point = crash_point
 
-    def fill(self, spare_pages: int) -> None:
-        """From now on the database may grow by so many pages only.
+    def fill(self, spare_pages: int, *, at_commit: bool = False) -> None:
+        """From now on the database may grow by so many pages only; or (`at_commit`) no change gets beyond its commit.
 
-        Packed first: what earlier worlds of this process left free must not decide what still fits.
+        A log ahead of the database is written at the commit, so on real disks that is where most find out. Packed
+        first: what earlier worlds of this process left free must not decide what still fits.
         """
+        self._full_at_commit = at_commit
         self.connection.execute("VACUUM main")
         self._allow(spare_pages)
 
@@ -98,6 +107,7 @@ class Disk(Generic[S]):
     def make_room(self) -> None:
         """As much as anybody could want."""
         self.connection.execute(f"PRAGMA max_page_count = {_ALL_PAGES}")
+        self._full_at_commit = False
         self.present = True
 
     # `node.store.ballast.Room`: what a relay gives up on a full disk
@@ -107,7 +117,7 @@ class Disk(Generic[S]):
 
     def release(self) -> None:
         """The pages that the ballast took."""
-        self.present = False
+        self.present = self._full_at_commit = False
         self._allow(_BALLAST_PAGES)
 
     # One connection for many worlds: prepared statements are worth more than all that a world stores

@@ -19,7 +19,7 @@ from simulations.checkers.custody import all_erased, check_books, check_custody,
 from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
-from simulations.checkers.quiet import quiet
+from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, PROMPT_SECONDS, check_prompt, quiet
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.truth import watch
 from simulations.faults import expect, inflict
@@ -30,6 +30,8 @@ LIVENESS_SECONDS = 1_800.0
 """Virtual seconds after which what has not arrived is lost."""
 _LAST_WORD = 1_000_000
 _CHECK_SECONDS = 10.0
+_LONG_TEXT_BYTES = 13_000
+"""Ten envelopes: more than one frame holds."""
 _LOOKS = 10
 """How often it is looked into everything while faults strike."""
 _RESERVE_SECONDS = 4.0
@@ -115,8 +117,19 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
-        yield from quiet(world, healed)
+        yield from self._sound(healed)
+        yield from quiet(world)
         check_blame(world)
+
+    def _sound(self, healed: float) -> Iterator[float]:
+        """Once broken connections are found out, long texts arrive in seconds, and nobody hangs up on anybody."""
+        world = self.world
+        yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
+        before = world.network.accused.copy()
+        _say_to_a_contact_each(world)
+        yield world.engine.time + PROMPT_SECONDS
+        check_prompt(world, before)
+        check_delivery(world)
 
     def outcome(self) -> Outcome:
         """What came of it."""
@@ -173,6 +186,15 @@ def _say_last_words(world: World) -> None:
             one, two = side.person.index, other.person.index
             world.numbers[one, two] = side.contact.id
             world.say(Say(world.engine.time, number, one, two, 1))
+
+
+def _say_to_a_contact_each(world: World) -> None:
+    number = 2 * _LAST_WORD
+    for inviter, joiner in conversations(world):
+        number += 1
+        one, two = inviter.person.index, joiner.person.index
+        world.numbers[one, two] = inviter.contact.id
+        world.say(Say(world.engine.time, number, one, two, _LONG_TEXT_BYTES))
 
 
 def _wait(world: World, done: Callable[[], bool]) -> Iterator[float]:

@@ -252,8 +252,8 @@ def _stream(seed: int, source: int, destination: int) -> Callable[[], float]:
 
 
 def person_name(number: int) -> str:
-    """A name nobody else has, and long enough not to be in random bytes by chance."""
-    return f"{NAMES[number]} Simulated" if number < len(NAMES) else f"Person {number} Simulated"
+    """A name nobody else has."""
+    return NAMES[number] if number < len(NAMES) else f"Person {number}"
 
 
 def text_of(line: Say) -> str:
