@@ -26,6 +26,8 @@ class CheatingRelay(RelayHost):
         self.late_seconds = 0.0
         self.notes: Callable[[CheatingRelay, End, Command], None] | None = None
         """What it writes down of each command that it is given: it sees them, whatever it promises."""
+        self.refusals = 0
+        """How often it said no."""
         self._overtaken: tuple[End, Command] | None = None
 
     def behave(self) -> None:
@@ -85,6 +87,7 @@ class CheatingRelay(RelayHost):
         return [queue for queue in found if queue is not None]
 
     def say(self, end: End, command: Command) -> Iterable[Command]:
+        self.refusals += isinstance(command, Refused)
         if not isinstance(command, Delivery) or not (self.cheats or self._overtaken):
             return (command,)
         if self._overtaken is not None:

@@ -4,12 +4,16 @@ from protocol import limits
 from simulations.checkers import Violation
 from simulations.world import World
 
+_MOST_REFUSALS = 200
+"""In one world; a full queue is tried some 40 times."""
+
 
 def check_bounds(world: World) -> None:
     """At any time. Raises Violation."""
     for relay in world.relays:
         row = relay.disk.connection.execute("SELECT max(stored), max(markers) FROM queues").fetchone()
         _at_most(relay.name, "envelopes in a queue", row[0], limits.QUEUE_QUOTA_ENVELOPES)
+        _at_most(relay.name, "refusals, and whoever is refused rests", relay.refusals, _MOST_REFUSALS)
         _at_most(relay.name, "markers in a queue", row[1], limits.MAX_MARKERS_PER_QUEUE)
     for person in world.people:
         run = person.disk.connection.execute
