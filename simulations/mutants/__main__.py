@@ -11,7 +11,7 @@ from simulations.mutants.catalogue import CATALOGUE
 from simulations.mutants.mutant import ROOT
 from simulations.mutants.probe import Finding
 from simulations.mutants.report import Result, describe, render
-from simulations.mutants.run import probe_copy, run
+from simulations.mutants.run import AS_IT_IS_REAL, AS_IT_IS_TOY, run
 
 app = App(name="python -m simulations.mutants", help="Break the code on purpose, and see whether the worlds notice.")
 
@@ -25,19 +25,15 @@ def main(
     results: Annotated[Path, Parameter(help="Where a run of all is written down.")] = ROOT
     / "simulations/results/mutants.md",
 ) -> int:
-    """Probe every mutant, or those that are named; the code as it is comes first in a run of all."""
+    """Probe every mutant and the code as it is, or only what is named."""
     commit = commit_name()
     chosen = [mutant for mutant in CATALOGUE if name is None or mutant.name in name]
-    as_it_is: dict[str, Finding] = {}
-    if name is None:
-        as_it_is = {"toy": probe_copy(None, seeds, "toy"), "real": probe_copy(None, max(1, seeds // 10), "real")}
-        for crypto, finding in as_it_is.items():
-            print(f"the code as it is, {crypto} crypto: {describe(finding)}", flush=True)
     found: dict[str, Finding] = {}
-    for mutant, finding in run(chosen, seeds, processes or os.cpu_count() or 1):
-        found[mutant.name] = finding
-        print(f"{mutant.name}: {describe(finding)}", flush=True)
-    caught = sum(bool(finding.checker) for finding in found.values())
+    for one, finding in run(chosen, seeds, processes or os.cpu_count() or 1, as_it_is=name is None):
+        found[one] = finding
+        print(f"{one}: {describe(finding)}", flush=True)
+    caught = sum(bool(found[mutant.name].checker) for mutant in chosen)
+    as_it_is = {one: found[one] for one in (AS_IT_IS_TOY, AS_IT_IS_REAL) if one in found}
     print(f"{caught} of {len(chosen)} noticed.")
     if name is None:
         text = render(commit, seeds, as_it_is, [Result(mutant, found[mutant.name]) for mutant in CATALOGUE])

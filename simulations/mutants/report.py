@@ -36,7 +36,7 @@ def render(commit: str, seeds: int, as_it_is: dict[str, Finding], results: Seque
         f"**{len(caught)} of {len(results)} noticed ({len(caught) / len(results):.1%})**"
         + (f"; half of them within {soon[len(soon) // 2]} worlds, the last after {soon[-1]}." if soon else "."),
         "",
-        *(f"The code as it is, {crypto} crypto: {describe(finding)}." for crypto, finding in as_it_is.items()),
+        *(f"* {one}: {describe(finding)}" for one, finding in as_it_is.items()),
         "",
         "| mutant | in | promise | worlds | noticed by |",
         "| --- | --- | --- | --- | --- |",
