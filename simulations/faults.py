@@ -5,7 +5,7 @@ from functools import partial
 
 from protocol.errors import KassiberError
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
-from protocol.operations import Accept, Configure, Invite
+from protocol.operations import Accept, Configure, ContactMade, Invite, SendText
 from simulations.checkers import Violation
 from simulations.host import Host
 from simulations.malice import Malice
@@ -28,6 +28,7 @@ _CRASHES = {
 }
 _KIND_OF_HARM = {harm: kind for kind, harm in _HARMS.items()}
 _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
+_EARLY_TEXTS = 3
 _SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
 _LONGEST_FULL_AT_COMMIT_SECONDS = 20.0
@@ -248,10 +249,18 @@ def _claimed_twice(world: World, fault: Fault) -> None:
         world.strike(fault.kind)
         for joiner in joiners:
             if world.people[joiner].up:
-                world.people[joiner].ask(Accept(link, None, None), _ignore)
+                world.people[joiner].ask(Accept(link, None, None), partial(_write_at_once, world, joiner))
 
     if inviter.up:
         inviter.ask(Invite(1_440, None), accept)
+
+
+def _write_at_once(world: World, joiner: int, made: object) -> None:
+    """Before the inviter has answered, or even heard of it."""
+    if isinstance(made, ContactMade) and world.people[joiner].up:
+        for number in range(_EARLY_TEXTS):
+            text = f"early text {number} at {world.engine.time:g} s"
+            world.people[joiner].ask(SendText(made.contact, text), _ignore)
 
 
 def _ignore(_result: object) -> None:

@@ -13,8 +13,19 @@ OF_MACHINES = (
         "effects-of-a-failed-batch",
         _CONTRACT,
         "Save, then send, then tell: what a batch wanted is not performed when it could not be stored.",
-        "            return self._failed(batch, now, isinstance(error, DiskFullError))",
-        "            return effects + self._failed(batch, now, isinstance(error, DiskFullError))",
+        "            if len(batch) == 1:  # undoing it is undoing the transaction\n"
+        "                effects += self._one(batch[0], tx, tx, now)\n"
+        "            else:\n"
+        "                with tx:\n"
+        "                    for event in batch:\n"
+        "                        effects += self._one(event, tx.savepoint(), tx, now)\n"
+        "        except DiskBrokenError:\n            raise\n        except StoreError as error:\n"
+        '            log.warning("a batch of %d events could not be stored: %s", len(batch), error)\n',
+        "            with tx:\n"
+        "                for event in batch:\n"
+        "                    effects += self._one(event, tx.savepoint(), tx, now)\n"
+        "        except DiskBrokenError:\n            raise\n        except StoreError as error:\n"
+        "            if effects:\n                return effects\n",
     ),
     Mutant(
         "failed-batch-untold",
