@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from protocol.errors import KassiberError
+from protocol.keys import ReceiveId
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.operations import Accept, Configure, ContactMade, Invite, SendText
 from simulations.checkers import Violation
-from simulations.host import Host
+from simulations.host import Host, PersonHost
 from simulations.malice import Malice
 from simulations.mischief import CheatingRelay
 from simulations.network import Harm, Path
@@ -191,8 +192,8 @@ def _queue_full(world: World, fault: Fault) -> None:
     before = relay.most_stored()
 
     def allow(quota: int) -> None:
+        relay.quota = quota
         if relay.up:
-            relay.quota = quota
             relay.die()
             relay.boot()
 
@@ -219,8 +220,21 @@ def _malice(world: World, fault: Fault) -> None:
     person = world.people[fault.target]
     contact = world.numbers.get((fault.target, fault.other))
     if contact is not None and person.up:
-        malice = Malice(person, contact, world.chance, world.relay_of)
+        malice = Malice(person, contact, world.chance, world.relay_of, _familiar(world, person))
         world.strike(fault.kind, malice.carry_out(fault.kind, int(fault.amount)))
+
+
+def _familiar(world: World, person: PersonHost) -> frozenset[ReceiveId]:
+    """Queues that others made for this person, or that somebody claimed who is not known yet."""
+    with person.disk.look() as tx:
+        profile = tx.profile.get(1)
+    found: set[ReceiveId] = set()
+    for other in world.people:
+        with other.disk.look() as tx:
+            known = {contact.id for contact in tx.contacts.find(identity=profile.identity)}
+            queues = tx.queues.find()
+        found.update(queue.receive_id for queue in queues if queue.contact is None or queue.contact in known)
+    return frozenset(found)
 
 
 def _rotated(world: World, fault: Fault) -> None:

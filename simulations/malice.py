@@ -47,9 +47,12 @@ class Malice:
         contact: int,
         chance: random.Random,
         relays: Callable[[RelayKey], CheatingRelay | None],
+        familiar: frozenset[ReceiveId],
     ) -> None:
         self._person = person
         self._relays = relays
+        self._familiar = familiar
+        """Queues of others in which this person may leave something, or might once."""
         self._contact = contact
         self._chance = chance
 
@@ -128,8 +131,7 @@ class Malice:
             return 0
         with person.disk.look() as tx:
             own = {queue.receive_id for queue in tx.queues.find()}
-            used = {route.send_id for route in tx.routes.find()}
-        strange = [queue for queue in relay.queues() if queue.receive_id not in own and queue.send_id not in used]
+        strange = [queue for queue in relay.queues() if queue.receive_id not in own | self._familiar]
         if not strange:
             return 0
         queue = self._chance.choice(strange)

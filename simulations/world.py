@@ -226,7 +226,9 @@ class World:
         self.network.mend()
         for relay in self.relays:
             relay.behave()
-            relay.quota = QUEUE_QUOTA_ENVELOPES
+            if relay.quota != QUEUE_QUOTA_ENVELOPES:
+                relay.quota = QUEUE_QUOTA_ENVELOPES
+                relay.die()
         for host in self.hosts:
             host.disk.make_room()
             host.disk.crash_point = None

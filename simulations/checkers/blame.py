@@ -15,7 +15,12 @@ _NEVER_FALSE = frozenset((Code.SILENT, Code.UNAVAILABLE, Code.REPLACED, Code.INT
 """Said of oneself, or of a peer that may be slow for any reason."""
 _CAUSES: Mapping[Code, tuple[FaultKind, ...]] = MappingProxyType(
     {
-        Code.NOISE: (FaultKind.DUPLICATED_FRAME, FaultKind.CORRUPTED_FRAME, FaultKind.REORDERED_FRAMES),
+        Code.NOISE: (
+            FaultKind.DUPLICATED_FRAME,
+            FaultKind.CORRUPTED_FRAME,
+            FaultKind.REORDERED_FRAMES,
+            FaultKind.LOST_FRAME,  # the next one may come before the reset
+        ),
         Code.CUSTODY: (FaultKind.FORGED_CUSTODY,),
         Code.MALFORMED: (FaultKind.BROKEN_OFF,),
     }
