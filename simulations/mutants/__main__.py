@@ -8,10 +8,11 @@ from cyclopts import App, Parameter
 
 from simulations.hunt import commit_name
 from simulations.mutants.catalogue import CATALOGUE
+from simulations.mutants.ledger import Ledger
 from simulations.mutants.mutant import ROOT
 from simulations.mutants.probe import Finding
 from simulations.mutants.report import Result, describe, render
-from simulations.mutants.run import AS_IT_IS_REAL, AS_IT_IS_TOY, run
+from simulations.mutants.run import AS_IT_IS_REAL, AS_IT_IS_TOY, run, tasks
 
 app = App(name="python -m simulations.mutants", help="Break the code on purpose, and see whether the worlds notice.")
 
@@ -22,6 +23,7 @@ def main(
     name: Annotated[list[str] | None, Parameter(help="Only these mutants.", negative="")] = None,
     seeds: Annotated[int, Parameter(help="Worlds until a mutant counts as not noticed.")] = 1_000,
     processes: Annotated[int, Parameter(help="How many at once (default: one a core).")] = 0,
+    ledger: Annotated[Path | None, Parameter(help="Keep findings here, and go on where they end.")] = None,
     results: Annotated[Path, Parameter(help="Where a run of all is written down.")] = ROOT
     / "simulations/results/mutants.md",
 ) -> int:
@@ -29,7 +31,8 @@ def main(
     commit = commit_name()
     chosen = [mutant for mutant in CATALOGUE if name is None or mutant.name in name]
     found: dict[str, Finding] = {}
-    for one, finding in run(chosen, seeds, processes or os.cpu_count() or 1, as_it_is=name is None):
+    todo = tasks(chosen, seeds, as_it_is=name is None)
+    for one, finding in run(todo, processes or os.cpu_count() or 1, Ledger(ledger)):
         found[one] = finding
         print(f"{one}: {describe(finding)}", flush=True)
     caught = sum(bool(found[mutant.name].checker) for mutant in chosen)

@@ -61,13 +61,6 @@ OF_MACHINES = (
         "                    pass",
     ),
     Mutant(
-        "due-of-a-failed-batch",
-        _RELAY,
-        "A batch that fails moves no window and no subscription.",
-        "        self._due.clear()\n",
-        "",
-    ),
-    Mutant(
         "deposits-beyond-the-quota",
         _COMMANDS,
         "A queue takes no more envelopes than its quota.",
