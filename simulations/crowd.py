@@ -103,6 +103,7 @@ class Population:
         if self._unmet:
             raise TimeoutError(f"{self._unmet} of {len(pairs)} introductions are not over")
         for number, person in enumerate(self.people):
+            self._share(person)
             self.engine.after(self.plan.kept_seconds * number / len(self.people), partial(self._purge, person))
         for relay in self.relays:
             self.engine.after(self.plan.kept_seconds * self.chance.random(), partial(self._purge_relay, relay))
@@ -128,6 +129,14 @@ class Population:
             self._unmet -= 1
 
         one.ask(Invite(_INVITATION_MINUTES, None), invited)
+
+    def _share(self, person: PersonHost) -> None:
+        """One copy of each relay's address, instead of one a row."""
+        with person.disk.beside() as tx:
+            for table in (tx.queues, tx.routes):
+                for row in table.find():
+                    relay = self._of_key[row.relay]
+                    table.update(row.id, host=relay.host, relay=relay.key)
 
     # Texts
 
@@ -189,6 +198,8 @@ class Population:
             tx.invitations.remove_where(state=InvitationState.USED)
             tx.envelopes.pack()
             tx.forget(self.engine.time - self.plan.kept_seconds)
+        for table in (tx.changes, tx.messages, tx.items, tx.seen, tx.envelopes):
+            table.shrink()
         self.engine.after(self.plan.kept_seconds, partial(self._purge, person))
 
     def _purge_relay(self, relay: RelayHost) -> None:

@@ -80,7 +80,8 @@ class DictRelayTransaction:
         self.room = True
         self.last_number = 0
         self.queue: dict[QueueNumber, Queue] = {}
-        self.number: dict[bytes, QueueNumber] = {}
+        self.receiving: dict[ReceiveId, QueueNumber] = {}
+        self.sending: dict[SendId, QueueNumber] = {}
         self.link: dict[LinkId, SealedLink] = {}
         self.entry: dict[tuple[QueueNumber, Sequence], _Entry] = {}
         self.digest: dict[tuple[QueueNumber, bytes], _Digest] = {}
@@ -116,7 +117,7 @@ class DictRelayTransaction:
         self.last_number = copied[1]
 
     def _tables(self) -> list[dict[Any, Any]]:
-        return [self.queue, self.number, self.link, self.entry, self.digest]
+        return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest]
 
     def savepoint(self) -> "DictSavepoint":
         return DictSavepoint(self)
@@ -162,13 +163,13 @@ class DictQueues:
         self._tx = transaction
 
     def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
-        return self._named(b"r" + receive_id)
+        return self.by_number(self._tx.receiving.get(receive_id))
 
     def by_send_id(self, send_id: SendId) -> Queue | None:
-        return self._named(b"s" + send_id)
+        return self.by_number(self._tx.sending.get(send_id))
 
-    def by_number(self, number: QueueNumber) -> Queue | None:
-        return self._tx.queue.get(number)
+    def by_number(self, number: QueueNumber | None) -> Queue | None:
+        return None if number is None else self._tx.queue.get(number)
 
     def add(
         self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
@@ -176,8 +177,8 @@ class DictQueues:
         self._tx.last_number += 1
         number = QueueNumber(self._tx.last_number)
         self._tx.put(self._tx.queue, number, Queue(number, receive_id, recipient_key, send_id, claim_key, None))
-        self._tx.put(self._tx.number, b"r" + receive_id, number)
-        self._tx.put(self._tx.number, b"s" + send_id, number)
+        self._tx.put(self._tx.receiving, receive_id, number)
+        self._tx.put(self._tx.sending, send_id, number)
         return number
 
     def claim(self, number: QueueNumber, sender_key: SenderKey) -> None:
@@ -193,13 +194,9 @@ class DictQueues:
             self._tx.delete(self._tx.entry, place)
         for name in [name for name in self._tx.digest if name[0] == number]:
             self._tx.delete(self._tx.digest, name)
-        self._tx.delete(self._tx.number, b"r" + queue.receive_id)
-        self._tx.delete(self._tx.number, b"s" + queue.send_id)
+        self._tx.delete(self._tx.receiving, queue.receive_id)
+        self._tx.delete(self._tx.sending, queue.send_id)
         self._tx.delete(self._tx.queue, number)
-
-    def _named(self, name: bytes) -> Queue | None:
-        number = self._tx.number.get(name)
-        return None if number is None else self._tx.queue[number]
 
 
 class DictLinks:

@@ -185,6 +185,10 @@ class DictTable(Generic[R]):
         self.last = last
         self._indexes = None
 
+    def shrink(self) -> None:
+        """Give back the room of rows that were removed; between transactions."""
+        self.rows = dict(self.rows.items())
+
     def _matching(self, equal: dict[str, object]) -> Sequence[Any]:
         """Keys in order. An index serves the first field that has one; the rest is looked at row by row."""
         if not equal:
