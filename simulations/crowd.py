@@ -48,7 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     texts_a_minute: float = 1.0
     """Of each person, to a contact at random; a Poisson process."""
     real_crypto: bool = False
-    kept_seconds: float = 60.0
+    kept_seconds: float = 30.0
     """What is settled is purged once it is older than this, and before it is three times as old."""
     timing: Timing = Timing()
 
@@ -198,7 +198,7 @@ class Population:
             tx.invitations.remove_where(state=InvitationState.USED)
             tx.envelopes.pack()
             tx.forget(self.engine.time - self.plan.kept_seconds)
-        for table in (tx.changes, tx.messages, tx.items, tx.seen, tx.envelopes):
+        for table in tx.tables():
             table.shrink()
         self.engine.after(self.plan.kept_seconds, partial(self._purge, person))
 
