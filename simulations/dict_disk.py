@@ -3,20 +3,12 @@
 What only a database has is not there: pages to run out of, a connection for checkers that ask in SQL.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from simulations.mailbox import DictMailboxStore
 from simulations.storage import Crash, CrashPoint, Disk
 from simulations.store import DictRelayStore
-
-
-class _DictStore(Protocol):
-    before_read: Callable[[], None] | None
-    service: float
-
-    def transaction(self) -> Any: ...
-    def read(self) -> Any: ...
+from simulations.table import DictStore
 
 
 class DictDisk(Disk[Any]):
@@ -24,7 +16,7 @@ class DictDisk(Disk[Any]):
 
     __slots__ = ("_kept", "crash_point", "present", "store")
 
-    def __init__(self, store: _DictStore) -> None:  # the base opens SQLite
+    def __init__(self, store: DictStore[Any]) -> None:  # the base opens SQLite
         self.store = store
         self.crash_point: CrashPoint | None = None
         self.present = True

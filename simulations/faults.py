@@ -12,9 +12,9 @@ from simulations.host import Host, PersonHost
 from simulations.malice import Malice
 from simulations.mischief import CheatingRelay
 from simulations.network import Harm, Path
-from simulations.script import Fault, FaultKind
+from simulations.script import Fault, FaultKind, Say
 from simulations.storage import CrashPoint
-from simulations.world import LATENCY_SECONDS, World
+from simulations.world import LATENCY_SECONDS, World, text_of
 
 _HARMS = {
     FaultKind.LOST_FRAME: Harm.LOSE,
@@ -30,6 +30,8 @@ _CRASHES = {
 _KIND_OF_HARM = {harm: kind for kind, harm in _HARMS.items()}
 _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
 _EARLY_TEXTS = 3
+_EARLY_NUMBERS = 10_000_000
+"""Above those of a script's texts and of the last words."""
 _SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
 _LONGEST_FULL_AT_COMMIT_SECONDS = 20.0
@@ -259,21 +261,23 @@ def _claimed_twice(world: World, fault: Fault) -> None:
         if isinstance(invited, KassiberError):
             return
         link: str = invited.link  # type: ignore[attr-defined]
+        first = _EARLY_NUMBERS + _EARLY_TEXTS * len(world.met)
         world.met.append((fault.target, joiners))
         world.strike(fault.kind)
         for joiner in joiners:
             if world.people[joiner].up:
-                world.people[joiner].ask(Accept(link, None, None), partial(_write_at_once, world, joiner))
+                early = partial(_write_at_once, world, joiner, fault.target, first)
+                world.people[joiner].ask(Accept(link, None, None), early)
 
     if inviter.up:
         inviter.ask(Invite(1_440, None), accept)
 
 
-def _write_at_once(world: World, joiner: int, made: object) -> None:
+def _write_at_once(world: World, joiner: int, inviter: int, first: int, made: object) -> None:
     """Before the inviter has answered, or even heard of it."""
     if isinstance(made, ContactMade) and world.people[joiner].up:
-        for number in range(_EARLY_TEXTS):
-            text = f"early text {number} at {world.engine.time:g} s"
+        for number in range(first, first + _EARLY_TEXTS):
+            text = text_of(Say(world.engine.time, number, joiner, inviter, 0))
             world.people[joiner].ask(SendText(made.contact, text), _ignore)
 
 

@@ -3,7 +3,6 @@
 It answers as `node.store.mailbox` does, orders included; one contract test runs over both.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,7 +31,7 @@ from protocol.mailbox import (
     Skipped,
     UnderWay,
 )
-from simulations.table import OUTSIDE, DictTable, DictTransaction, Shape
+from simulations.table import OUTSIDE, DictStore, DictTable, DictTransaction, Shape
 from simulations.zeros import pack, unpack
 
 
@@ -313,38 +312,13 @@ class DictMailboxTransaction(DictTransaction):
             table.remove_all([key for key, row in table.rows.items() if row.at < before])
 
 
-class DictMailboxStore:
-    """`node.core.DurableStore`; what is committed lives as long as the object."""
+class DictMailboxStore(DictStore[DictMailboxTransaction]):
+    """A node's."""
 
-    __slots__ = ("_transaction", "before_read", "service")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._transaction = DictMailboxTransaction()
-        self.service = 0.0
-        self.before_read: Callable[[], None] | None = None
-
-    def transaction(self) -> DictMailboxTransaction:
-        """For a step that may write."""
-        self._transaction.keeps = True
-        return self._transaction
-
-    def read(self) -> DictMailboxTransaction:
-        """For a step that only reads: what it writes is undone."""
-        if self.before_read is not None:
-            self.before_read()
-        self._transaction.keeps = False
-        return self._transaction
-
-    def service_offset(self) -> float:
-        """Where the service clock goes on."""
-        return self.service
-
-    def save_service(self, service: float) -> None:
-        """Never goes back."""
-        self.service = max(self.service, service)
-
-    def fold_log(self) -> None:
-        """There is none."""
+        super().__init__(DictMailboxTransaction())
 
 
 def _whole(row: SealedEnvelope) -> SealedEnvelope:

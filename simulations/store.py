@@ -1,9 +1,8 @@
 """A relay's store in dicts, for worlds of many nodes. Every change leaves what it replaced in a log."""
 
-from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from itertools import takewhile
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from protocol.keys import (
     Sequence,
 )
 from protocol.store import Entry, Queue, SealedLink
+from simulations.table import DictStore, DictTransaction
 
 K = TypeVar("K")
 V = TypeVar("V", "_Entry", "_Digest")
@@ -39,44 +39,12 @@ class _Digest(NamedTuple):
     minute: Minute
 
 
-class DictRelayStore:
-    """`protocol.store.Store[RelayTransaction]`; what is committed lives as long as the object."""
+class DictRelayTransaction(DictTransaction):
+    """`protocol.store.RelayTransaction`. Entries and digests are in the order of time; the log holds (dict, key, value
+    before)."""
 
     def __init__(self) -> None:
-        self._transaction = DictRelayTransaction()
-        self.service = 0.0
-        self.before_read: Callable[[], None] | None = None
-
-    def transaction(self) -> "DictRelayTransaction":
-        self._transaction.keeps = True
-        return self._transaction
-
-    def read(self) -> "DictRelayTransaction":
-        """What is written is undone."""
-        if self.before_read is not None:
-            self.before_read()
-        self._transaction.keeps = False
-        return self._transaction
-
-    def service_offset(self) -> float:
-        """Where the service clock goes on."""
-        return self.service
-
-    def save_service(self, service: float) -> None:
-        """Never goes back."""
-        self.service = max(self.service, service)
-
-    def fold_log(self) -> None:
-        """There is none."""
-
-
-class DictRelayTransaction:
-    """`protocol.store.RelayTransaction`. Entries and digests are in the order of time."""
-
-    def __init__(self) -> None:
-        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
-        self.keeps = True
-        self.before_commit: Callable[[], None] | None = None
+        super().__init__()
         self.room = True
         self.last_number = 0
         self.queue: dict[QueueNumber, Queue] = {}
@@ -89,21 +57,6 @@ class DictRelayTransaction:
         self.links = DictLinks(self)
         self.entries = DictEntries(self)
         self.digests = DictDigests(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if error[0] is not None or not self.keeps:
-            self.undo(0)
-            return
-        try:
-            if self.before_commit is not None:
-                self.before_commit()
-        except BaseException:
-            self.undo(0)
-            raise
-        self._log.clear()
 
     def copied(self) -> tuple[list[dict[Any, Any]], int]:
         """All that is stored, for `bring_back`."""
@@ -119,43 +72,34 @@ class DictRelayTransaction:
     def _tables(self) -> list[dict[Any, Any]]:
         return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest]
 
-    def savepoint(self) -> "DictSavepoint":
-        return DictSavepoint(self)
-
-    def mark(self) -> int:
-        return len(self._log)
-
     def undo(self, mark: int) -> None:
         """Back to where the log was `mark` long."""
-        if len(self._log) == mark:
+        if len(self.log) == mark:
             return
-        for table, key, before in reversed(self._log[mark:]):
+        for table, key, before in reversed(self.log[mark:]):
             if before is _NOTHING:
                 del table[key]
             else:
                 table[key] = before
-        del self._log[mark:]
+        del self.log[mark:]
         _sort_by_time(self.entry)  # what came back came to the end
         _sort_by_time(self.digest)
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
-        self._log.append((table, key, table.get(key, _NOTHING)))
+        self.log.append((table, key, table.get(key, _NOTHING)))
         table[key] = value
 
     def delete(self, table: dict[Any, Any], key: Any) -> None:
-        self._log.append((table, key, table.pop(key)))
+        self.log.append((table, key, table.pop(key)))
 
 
-class DictSavepoint:
-    def __init__(self, transaction: DictRelayTransaction) -> None:
-        self._transaction = transaction
+class DictRelayStore(DictStore[DictRelayTransaction]):
+    """A relay's."""
 
-    def __enter__(self) -> None:
-        self._mark = self._transaction.mark()
+    __slots__ = ()
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is not None:
-            self._transaction.undo(self._mark)
+    def __init__(self) -> None:
+        super().__init__(DictRelayTransaction())
 
 
 class DictQueues:

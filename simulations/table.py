@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 R = TypeVar("R", bound=Struct)
+TX = TypeVar("TX", bound="DictTransaction")
 
 FEW_ROWS = 16
 _FEWER_ROWS = FEW_ROWS // 2
@@ -22,7 +23,6 @@ OUTSIDE = object()
 
 Index: TypeAlias = Callable[[Any], Hashable]
 """Of a row: under what it is found, or OUTSIDE."""
-_Undone: TypeAlias = tuple["DictTable[Any]", Any, Any, int]
 
 
 class Shape:
@@ -44,8 +44,8 @@ class DictTransaction:
     __slots__ = ("before_commit", "keeps", "log")
 
     def __init__(self) -> None:
-        self.log: list[_Undone] = []
-        """Table, key, row before or None, last number before."""
+        self.log: list[Any] = []
+        """What undoes each change, as `undo` reads it. Here: table, key, row before or None, last number before."""
         self.keeps = True
         """False: what is written is undone at the end, as in a step that only reads."""
         self.before_commit: Callable[[], None] | None = None
@@ -91,6 +91,40 @@ class DictSavepoint:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is not None:
             self._transaction.undo(self._mark)
+
+
+class DictStore(Generic[TX]):
+    """`node.core.DurableStore` on one transaction object; what is committed lives as long as the object."""
+
+    __slots__ = ("_transaction", "before_read", "service")
+
+    def __init__(self, transaction: TX) -> None:
+        self._transaction = transaction
+        self.service = 0.0
+        self.before_read: Callable[[], None] | None = None
+
+    def transaction(self) -> TX:
+        """For a step that may write."""
+        self._transaction.keeps = True
+        return self._transaction
+
+    def read(self) -> TX:
+        """For a step that only reads: what it writes is undone."""
+        if self.before_read is not None:
+            self.before_read()
+        self._transaction.keeps = False
+        return self._transaction
+
+    def service_offset(self) -> float:
+        """Where the service clock goes on."""
+        return self.service
+
+    def save_service(self, service: float) -> None:
+        """Never goes back."""
+        self.service = max(self.service, service)
+
+    def fold_log(self) -> None:
+        """There is none."""
 
 
 class DictTable(Generic[R]):

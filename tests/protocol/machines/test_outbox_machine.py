@@ -133,7 +133,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.world.run(200)
         for person, other in (self.people, self.people[::-1]):
             mine = self.said[person.name]
-            assert [text for text in other.texts() if text in mine] == mine
+            assert [text for text in other.conversation() if text in mine] == mine
+            assert other.conversation() == person.conversation()
             assert set(person.states().values()) <= {"delivered"}
 
     @staticmethod

@@ -149,9 +149,18 @@ class Person(Participant):
         return MailboxReader(self.path, self.world.mailbox_key)
 
     def texts(self, contact: int = 1) -> list[str]:
+        """In the order in which they were shown."""
         reader = self.reader()
         try:
             return [row.text for row in reader.messages(contact, 0, 100_000)]
+        finally:
+            reader.close()
+
+    def conversation(self, contact: int = 1) -> list[str]:
+        """In the order on which both sides agree."""
+        reader = self.reader()
+        try:
+            return [row.text for row in reader.latest(contact, 100_000)]
         finally:
             reader.close()
 
