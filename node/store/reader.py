@@ -87,11 +87,11 @@ class MailboxReader:
         """The end of a conversation as both ends order it (Spec 6 §6), oldest first."""
         found = self._connection.execute(
             # Left to itself, SQLite would read and sort the whole conversation.
-            f"""{_MESSAGES} INDEXED BY messages_order WHERE contact = ?1 AND change IS NOT NULL
+            f"""{_MESSAGES} INDEXED BY messages_order WHERE contact = :contact AND change IS NOT NULL
                 ORDER BY height DESC,
-                    mine = (SELECT inviter FROM contacts WHERE id = ?1),
-                    message_id DESC LIMIT ?2""",
-            (contact, limit),
+                    mine = (SELECT inviter FROM contacts WHERE id = :contact),
+                    message_id DESC LIMIT :limit""",
+            {"contact": contact, "limit": limit},
         ).fetchall()
         return [_message(row) for row in reversed(found)]
 
