@@ -4,6 +4,7 @@
 length is fixed, so is every byte between the fields, and parsing compares these: whatever passes is canonical.
 """
 
+import struct
 from typing import NamedTuple
 
 from protocol import PROTOCOL_VERSION
@@ -17,11 +18,8 @@ _VERSION = bytes((PROTOCOL_VERSION,))
 _HEAD = b"\x94" + _VERSION + b"\xc4\x10"
 _BODY = b"\xc5" + BODY_BYTES.to_bytes(2, "big")
 _SIGNATURE = b"\xc4\x40"
-_BODY_AT = len(_HEAD) + 16
-_BODY_START = _BODY_AT + len(_BODY)
-_SIGNATURE_AT = _BODY_START + BODY_BYTES
-_SIGNATURE_START = _SIGNATURE_AT + len(_SIGNATURE)
-assert _SIGNATURE_START + 64 == ENVELOPE_BYTES
+_LAYOUT = struct.Struct(f"{len(_HEAD)}s 16s {len(_BODY)}s {BODY_BYTES}s {len(_SIGNATURE)}s 64s")
+assert _LAYOUT.size == ENVELOPE_BYTES
 
 
 class Envelope(NamedTuple):
@@ -57,11 +55,10 @@ def parse_envelope(data: bytes) -> Envelope:
         raise PeerError(Code.VERSION, f"an envelope of version {data[1]}")
     if len(data) != ENVELOPE_BYTES:
         raise PeerError(Code.MALFORMED, f"an envelope of {len(data)} bytes")
-    if data[:4] != _HEAD:
+    head, send_id, before_body, body, before_signature, signature = _LAYOUT.unpack(data)
+    if (head, before_body, before_signature) != (_HEAD, _BODY, _SIGNATURE):
         raise PeerError(Code.MALFORMED, "not an envelope")
-    if data[_BODY_AT:_BODY_START] != _BODY or data[_SIGNATURE_AT:_SIGNATURE_START] != _SIGNATURE:
-        raise PeerError(Code.MALFORMED, "not an envelope")
-    return Envelope(SendId(data[4:_BODY_AT]), data[_BODY_START:_SIGNATURE_AT], Signature(data[_SIGNATURE_START:]))
+    return Envelope(SendId(send_id), body, Signature(signature))
 
 
 def envelope_is_signed(suite: Suite, key: SenderKey, digest: Digest, signature: Signature) -> bool:

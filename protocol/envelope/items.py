@@ -90,7 +90,7 @@ def unpad_items(payload: bytes) -> list[Item]:
     end = 2 + int.from_bytes(payload[:2], "big")
     if end > len(payload):
         raise PeerError(Code.MALFORMED, "a length past the end of the payload")
-    if payload[end:].strip(b"\0"):
+    if payload[end:] != bytes(len(payload) - end):
         raise PeerError(Code.PADDING, "padding must be zero")
     items = _items.decode(payload[2:end])
     for item in items:

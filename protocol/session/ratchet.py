@@ -5,6 +5,7 @@ for the next send. A random salt a message is the nonce of header and payload. E
 save it has changed nothing.
 """
 
+import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,8 +29,8 @@ from protocol.limits import (
 _DH_END = 32
 _KEM_END = _DH_END + 1_184
 _RATCHET_PART = _KEM_END + 1_088
-_HEADER_BYTES = _RATCHET_PART + 8
-_HEADER_END = SALT_BYTES + SEALED_HEADER_BYTES
+_counters = struct.Struct(">II")
+_body = struct.Struct(f"{SALT_BYTES}s {SEALED_HEADER_BYTES}s {BODY_BYTES - SALT_BYTES - SEALED_HEADER_BYTES}s")
 
 
 class OldChain(Struct, array_like=True, frozen=True):
@@ -105,7 +106,8 @@ class Opened(Struct, frozen=True, gc=False):
 
 
 class _Header(NamedTuple):
-    part: bytes
+    plain: bytes
+    """DH key ‖ KEM key ‖ ciphertext, and maybe the counters."""
     previous_number: int
     number: int
 
@@ -152,9 +154,9 @@ def seal(suite: Suite, entropy: Entropy, ratchet: Ratchet, payload: bytes) -> tu
     if ratchet.turn_due:
         ratchet = _turn_to_send(suite, entropy, ratchet, None)
     key, chain = suite.chain(ratchet.send_chain)
-    counters = ratchet.previous_number.to_bytes(4, "big") + ratchet.send_number.to_bytes(4, "big")
+    plain = ratchet.own_part + _counters.pack(ratchet.previous_number, ratchet.send_number)
     salt = entropy.secret(SALT_BYTES)
-    header = suite.seal(ratchet.send_header_key, salt, ratchet.own_part + counters, ratchet.transcript)
+    header = suite.seal(ratchet.send_header_key, salt, plain, ratchet.transcript)
     sealed = suite.seal(key, salt, payload, ratchet.transcript + header)
     return replace(ratchet, send_chain=chain, send_number=ratchet.send_number + 1), salt + header + sealed
 
@@ -183,14 +185,11 @@ def open_body(suite: Suite, ratchet: Ratchet, body: bytes, skipped: SkippedKeys)
     """
     if len(body) != BODY_BYTES:
         raise PeerError(Code.SIZE)
-    salt, sealed_header, sealed = body[:SALT_BYTES], body[SALT_BYTES:_HEADER_END], body[_HEADER_END:]
+    salt, sealed_header, sealed = _body.unpack(body)
 
     def header_under(key: bytes) -> _Header | None:
         plain = suite.open(key, salt, sealed_header, ratchet.transcript) if key else None
-        if plain is None:
-            return None
-        part, counters = plain[:_RATCHET_PART], plain[_RATCHET_PART:_HEADER_BYTES]
-        return _Header(part, int.from_bytes(counters[:4], "big"), int.from_bytes(counters[4:], "big"))
+        return None if plain is None else _Header(plain, *_counters.unpack_from(plain, _RATCHET_PART))
 
     def payload_under(key: bytes) -> bytes:
         payload = suite.open(key, salt, sealed, ratchet.transcript + sealed_header)
@@ -216,12 +215,12 @@ def open_body(suite: Suite, ratchet: Ratchet, body: bytes, skipped: SkippedKeys)
 
 def duplicate_position(suite: Suite, ratchet: Ratchet, body: bytes) -> tuple[int, int] | None:
     """(turn, number) that a readable header names, or None; to tell a duplicate from a fork."""
-    salt, sealed_header = body[:SALT_BYTES], body[SALT_BYTES:_HEADER_END]
+    salt, sealed_header, _ = _body.unpack(body)
     keys = [(ratchet.turn, ratchet.receive_header_key), *((chain.turn, chain.header_key) for chain in ratchet.old)]
     for turn, key in keys:
         plain = suite.open(key, salt, sealed_header, ratchet.transcript) if key else None
         if plain is not None:
-            return turn, int.from_bytes(plain[_RATCHET_PART + 4 :], "big")
+            return turn, _counters.unpack_from(plain, _RATCHET_PART)[1]
     return None
 
 
@@ -272,7 +271,7 @@ def _turn_to_receive(suite: Suite, ratchet: Ratchet, header: _Header) -> tuple[R
         ratchet, left = _skip_to(suite, ratchet, header.previous_number, 0)
         left_chain = OldChain(ratchet.turn, ratchet.receive_header_key, ratchet.receive_base)
         old = (left_chain, *old)[:MAX_OLD_HEADER_KEYS]
-    part = header.part
+    part = header.plain[:_RATCHET_PART]
     peer_dh, peer_kem = DhPublic(part[:_DH_END]), KemPublic(part[_DH_END:_KEM_END])
     suite.kem_check(peer_kem)
     secret = suite.dh(ratchet.dh, peer_dh) + suite.kem_decapsulate(ratchet.kem, KemCiphertext(part[_KEM_END:]))
