@@ -196,6 +196,8 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
+    CONFIRMATION = 5
+    """That the contact's routes are known: nothing but the `received` of the envelope that it makes leave."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):

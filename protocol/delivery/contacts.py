@@ -132,7 +132,7 @@ def configure(step: Step, hosts: Hosts, operation: Configure) -> list[RelayKey]:
         return []
     step.tx.profile.update(profile.id, relays=msgpack.encode(tuple(relays)))
     for contact in step.tx.contacts.find():
-        if contact.state in (ContactState.ACTIVE, ContactState.WAITING):
+        if contact.state is not ContactState.REFUSED:
             queues.sync_contact(step, hosts, contact.id, relays, _primary(step, contact.id))
     still_used = {queue.relay for queue in step.tx.queues.find()} | {relay.relay for relay in relays}
     return [RelayKey(relay.relay) for relay in before if relay.relay not in still_used]

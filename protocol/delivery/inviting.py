@@ -173,6 +173,9 @@ def receive_handshake(step: Step, hosts: Hosts, queue: OwnQueue, envelope: Envel
     _close(step, invitation, InvitationState.USED)
     _take_queues(step, hosts, invitation.id, contact.id, keys)
     routes.learn(step, contact, new_routes.version, new_routes.routes, outbox.supersede_route)
+    relays = own_relays(profile)
+    if {made.relay for made in step.tx.queues.find(contact=contact.id)} - {relay.relay for relay in relays}:
+        queues.sync_contact(step, hosts, contact.id, relays, None)  # the invitation is older than these relays
     queue_profile(step, contact.id)
     step.change(ChangeKind.CONTACT, contact.id, ContactState.ACTIVE)
     return contact

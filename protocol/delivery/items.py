@@ -32,8 +32,19 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):
         return
+    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)
+
+
+def queue_confirmation(step: Step, contact: int) -> None:
+    """Have an envelope leave, as for a receipt, so that the contact knows that its routes arrived."""
+    if not any(item.sealed is None for item in step.tx.items.find(contact=contact, kind=ItemKind.CONFIRMATION)):
+        _add(step, contact, ItemKind.CONFIRMATION, _automatic_due(step))
+
+
+def _automatic_due(step: Step) -> float:
+    """After an exponential delay."""
     delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
-    _add(step, contact, ItemKind.RECEIPT, step.now.service + delay, message_id)
+    return step.now.service + delay
 
 
 def announce_routes(step: Step, contact_id: int) -> None:

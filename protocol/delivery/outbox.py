@@ -113,6 +113,8 @@ def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[M
             step.tx.items.update(item.id, stored=True)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT:
             relayed.append(item.message_id)
+        elif item.kind is ItemKind.CONFIRMATION:  # whoever does not get it announces again
+            step.tx.items.remove(item.id)
     whole = [name for name in dict.fromkeys(relayed) if step.tx.items.all_stored(row.contact, name)]
     return row.contact, whole
 
@@ -368,6 +370,9 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
             if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
                 room -= need
                 receipts.append(item)
+            continue
+        if item.kind is ItemKind.CONFIRMATION:
+            carried.append(item)
             continue
         if len(encoded) >= MAX_ITEM_ARRAY - 2:
             break

@@ -10,7 +10,7 @@ from protocol.delivery.items import announce_routes
 from protocol.errors import Code
 from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, SendId
 from protocol.limits import MAX_INVITATION_DAYS, MAX_ROUTES
-from protocol.mailbox import OwnQueue, OwnRelay, QueueState
+from protocol.mailbox import ItemKind, OwnQueue, OwnRelay, QueueState
 from protocol.session.invitation import Route, link_keys
 from protocol.step import Step
 from protocol.wire.commands import Create, Drop, Link, Prove, Role, Settle, Subscribe
@@ -63,9 +63,12 @@ def as_route(queue: OwnQueue) -> Route:
 
 
 def announced(queues: Sequence[OwnQueue]) -> list[OwnQueue]:
-    """The queues that a contact should use, in order."""
-    usable = [queue for queue in queues if queue.state in (QueueState.CREATING, QueueState.READY)]
-    return sorted(usable, key=lambda queue: queue.position)[:MAX_ROUTES]
+    """The queues that a contact should use, in order; while none of them stands, those that they replace go before."""
+    ordered = sorted(queues, key=lambda queue: queue.position)
+    usable = [queue for queue in ordered if queue.state in (QueueState.CREATING, QueueState.READY)]
+    if not any(queue.state is QueueState.READY for queue in usable):
+        usable = [queue for queue in ordered if queue.state is QueueState.RETIRING] + usable
+    return usable[:MAX_ROUTES]
 
 
 def want_hosts(step: Step, hosts: Hosts) -> None:
@@ -230,7 +233,16 @@ def sync_contact(step: Step, hosts: Hosts, contact: int, relays: Sequence[OwnRel
 
 
 def retire_due(step: Step, hosts: Hosts) -> None:
-    """Drop what was retired long enough ago."""
+    """Drop what was retired long enough ago, once the contact is known to have other routes.
+
+    Whatever is to go at a host that cannot be reached for longer than anything is kept there is forgotten.
+    """
+    long_ago = step.now.service - step.timing.forget_days * DAY_SECONDS
+    for trouble in step.tx.troubles.find():
+        if trouble.since <= long_ago:
+            for state in (QueueState.RETIRING, QueueState.DROPPING):
+                step.tx.queues.remove_where(relay=trouble.relay, state=state)
     for queue in step.tx.queues.find(state=QueueState.RETIRING):
-        if queue.drop_at is not None and queue.drop_at <= step.now.service:
+        over = queue.drop_at is not None and queue.drop_at <= step.now.service
+        if over and not step.tx.items.count(contact=queue.contact, kind=ItemKind.ROUTES):
             drop(step, hosts, queue)

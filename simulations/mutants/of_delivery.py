@@ -166,9 +166,9 @@ OF_DELIVERY = (
         "no-receipts",
         _ITEMS,
         "Every content is receipted.",
-        "    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())",
+        "    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)",
         "    if step.now.minute % 2 and first:\n        return\n"
-        "    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())",
+        "    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)",
     ),
     Mutant(
         "routes-version-stands-still",
