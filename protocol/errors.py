@@ -29,7 +29,7 @@ class Code(IntEnum):
     INTERNAL = 23
     CUSTODY = 24
     REPLACED = 25
-    # Never leaves the node that found it: an envelope, handshake or invitation that is not what it should be.
+    # Never leaves the node that found it: an envelope, handshake, invitation or list that is not what it should be.
     UNREADABLE = 32
     DUPLICATE = 33
     TOO_FAR = 35
@@ -37,6 +37,10 @@ class Code(IntEnum):
     BAD_KEY = 37
     BAD_INVITATION = 39
     WRONG_RECIPIENT = 41
+    FORGED = 48
+    EXPIRED = 49
+    ROLLED_BACK = 50
+    ONE_OPERATOR = 51
 
 
 class KassiberError(Exception):

@@ -34,6 +34,8 @@ HandshakeHash = NewType("HandshakeHash", bytes)
 
 RelayKey = NewType("RelayKey", bytes)
 """32 bytes: a relay's Ed25519 public key, pinned by its address."""
+PublisherKey = NewType("PublisherKey", bytes)
+"""32 bytes: Ed25519 public key that signs a list of relays."""
 RecipientKey = NewType("RecipientKey", bytes)
 """32 bytes: Ed25519 public key that may receive from a queue."""
 SenderKey = NewType("SenderKey", bytes)
@@ -78,6 +80,7 @@ SendIdField = Annotated[SendId, _exactly(16)]
 LinkIdField = Annotated[LinkId, _exactly(16)]
 MessageIdField = Annotated[MessageId, _exactly(16)]
 RelayKeyField = Annotated[RelayKey, _exactly(32)]
+PublisherKeyField = Annotated[PublisherKey, _exactly(32)]
 RecipientKeyField = Annotated[RecipientKey, _exactly(32)]
 SenderKeyField = Annotated[SenderKey, _exactly(32)]
 ClaimKeyField = Annotated[ClaimKey, _exactly(32)]

@@ -19,6 +19,7 @@ SIGN_CREATE = b"kassiber 1 sign create"
 SIGN_CLAIM = b"kassiber 1 sign claim"
 SIGN_PROVE = b"kassiber 1 sign prove"
 SIGN_CUSTODY = b"kassiber 1 sign custody"
+SIGN_RELAY_LIST = b"kassiber 1 sign relay list"
 
 DATABASE = b"kassiber 1 database"
 RELAY_DATABASE = b"kassiber 1 relay database"

@@ -15,7 +15,7 @@ from protocol.wire.commands import OnWireToNode, ToRelay
 from tests.repository.tree import ROOT
 
 
-def spec(number: int) -> str:
+def spec(number: int | str) -> str:
     (path,) = (ROOT / "specs").glob(f"{number}-*.md")
     return path.read_text("utf-8")
 
@@ -60,8 +60,10 @@ def test_every_item_is_in_the_table_of_spec_5(shape: type[Struct]) -> None:
         (8, ["MAX_UNACKNOWLEDGED_PER_CONNECTION", "MAX_QUEUES_PER_CONNECTION", "MAX_CREATES_PER_CONNECTION"]),
         (8, ["MAX_PROVEN_PER_CONNECTION", "MAX_INVITATION_DAYS", "MAX_EXPIRED_PER_STEP"]),
         (5, ["MAX_PARENTS", "MAX_GAPS", "MAX_RECEIPTS_PER_ITEM", "MAX_NAME_BYTES", "FIRST_PAYLOAD_BYTES"]),
+        ("9-relay", ["MAX_RELAY_LIST_BYTES", "MAX_LISTED_RELAYS", "MAX_RELAYS_PER_OPERATOR", "MAX_OPERATOR_BYTES"]),
+        ("9-relay", ["MAX_RELAY_LIST_DAYS"]),
     ],
 )  # fmt: skip
-def test_every_limit_that_two_programs_share_is_in_its_spec(number: int, names: list[str]) -> None:
+def test_every_limit_that_two_programs_share_is_in_its_spec(number: int | str, names: list[str]) -> None:
     text = spec(number)
     assert [name for name in names if not re.search(rf"(?<![\d,]){getattr(limits, name):,}(?![\d,]\d)", text)] == []
