@@ -6,10 +6,24 @@ the victim.
 
 from random import Random
 
+from protocol.crypto.labels import SIGN_RELAY_LIST
 from protocol.crypto.noise import Initiator, Responder
-from protocol.crypto.suite import RealSuite
+from protocol.crypto.suite import RealSuite, sha256
+from protocol.discovery.relay_list import ListedRelay, RelayList, read_list
+from protocol.discovery.selection import merge
 from protocol.envelope.envelope import seal_envelope
-from protocol.keys import ClaimSeed, DhPrivate, InvitationSecret, KemPublic, KemSeed, RelayKey, Request, SendId
+from protocol.keys import (
+    ClaimSeed,
+    DhPrivate,
+    InvitationSecret,
+    KemPublic,
+    KemSeed,
+    Minute,
+    PublisherKey,
+    RelayKey,
+    Request,
+    SendId,
+)
 from protocol.limits import BODY_BYTES, FIRST_PAYLOAD_BYTES, INVITATION_PADDED_BYTES, PAYLOAD_BYTES, SALT_BYTES
 from protocol.link import offers
 from protocol.link.initiator import InitiatorLink
@@ -155,3 +169,18 @@ class HostileRelay:
     def send(self, data: bytes) -> None:
         """`data` is the plaintext of an 8-slot frame, cut or filled up with zeros."""
         self._victim.receive(self._session.sending.encrypt(_fit(data, _FRAME_BYTES)), 0.0)
+
+
+# A publisher of relay lists that signs whatever it is given.
+_PUBLISHER = PublisherKey(RELAY_KEY[32:])
+_listed = ListedRelay("ws://relay.example:4040", RELAY, "example.org")
+RELAY_LIST = encode(RelayList(_PUBLISHER, 1, Minute(29_710_080), Minute(29_840_000), [_listed]))
+
+
+def relay_list(content: bytes) -> None:
+    """As a list that is well signed."""
+    signature = SUITE.sign(RELAY_KEY, SIGN_RELAY_LIST + sha256(content))
+    data = encode(("kassiber relays", 1, content, signature))
+    found, _ = read_list(SUITE, data, _PUBLISHER, None, Minute(29_720_000))
+    assert encode(found) == content, "two encodings of one list"
+    merge([found, found])

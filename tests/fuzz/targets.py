@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from node.store.keys import MEBIBYTE, Cost, KeyFile, credential_slot, new_data_key, passphrase_slot
+from protocol.discovery.relay_list import publisher_of
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
@@ -105,6 +106,8 @@ TARGETS = {
     "invitation-file": Target(parse_file, [_file]),
     "link": Target(_text(parse_link), [_link.encode()], 400),
     "relay-address": Target(_text(parse_address), [format_address(_host, hostile.RELAY).encode()], 400),
+    "relay-list": Target(publisher_of, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
+    "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
     "handshake": Target(hostile.handshake_body, [hostile.HANDSHAKE]),
     "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
