@@ -45,5 +45,15 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Routes that the contact is not known to have are announced again so long after a relay took them."""
     store_retry_seconds: float = 1.0
     """After a batch that could not be stored, what must still be erased is tried again this much later."""
+    announcement_least_seconds: float = 600.0
+    announcement_most_seconds: float = 1_200.0
+    """An announcement on a local network lives this long, at random between the two (Spec 9 §3)."""
+    announcement_gap_least_seconds: float = 5.0
+    announcement_gap_most_seconds: float = 60.0
+    """Between two announcements of one address, at random, it has none."""
+    lan_dial_most_seconds: float = 30.0
+    """A contact that is seen is dialled after a random part of this (Spec 9 §4)."""
+    visible_pause_seconds: float = 60.0
+    """At least this long lies between two attempts to meet somebody new on a local network (Spec 9 §6)."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

@@ -24,9 +24,12 @@ _decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
 
 
 class ResponderLink(Link[bytes | Accepted]):
-    """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key."""
+    """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key.
 
-    __slots__ = ("_key", "_retention_days", "_suite")
+    With `psk`, the 32 bytes of Spec 9 §5, only who has that secret gets a session.
+    """
+
+    __slots__ = ("_key", "_psk", "_retention_days", "_suite")
 
     def __init__(
         self,
@@ -36,14 +39,17 @@ class ResponderLink(Link[bytes | Accepted]):
         key: SigningKey,
         now: float,
         retention_days: int = RETENTION_DAYS,
+        psk: bytes | None = None,
     ) -> None:
         super().__init__(entropy, timing, now)
         self._suite = suite
         self._key = key
         self._retention_days = retention_days
+        self._psk = psk
 
     def _shake_hands(self, message: bytes) -> None:
-        handshake = Responder(self._suite, self._suite.relay_dh_private(self._key), DhPrivate(self._entropy.secret(32)))
+        static = self._suite.relay_dh_private(self._key) if self._psk is None else None
+        handshake = Responder(self._suite, static, DhPrivate(self._entropy.secret(32)), psk=self._psk)
         choice = offers.choose(handshake.read(message))
         self._handshake_message, self._session = handshake.write(choice)
 

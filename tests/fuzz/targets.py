@@ -10,6 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from node.store.keys import MEBIBYTE, Cost, KeyFile, credential_slot, new_data_key, passphrase_slot
+from protocol.discovery.announcement import encode_txt, make_announcement, parse_txt
+from protocol.discovery.tags import Endpoint
+from protocol.discovery.visible import Called, Caller
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
@@ -84,6 +87,9 @@ _file = format_file(hostile.SECRET, hostile.INVITATION)
 _data_key = new_data_key()
 _slots = (credential_slot(_data_key, bytes(32)), passphrase_slot(_data_key, "a", Cost(64 * MEBIBYTE, 1)))
 _key_file = msgspec.json.encode(KeyFile(version=1, slots=_slots))
+_caller, _called = Caller(hostile.DICE, hostile.INVITATION), Called(hostile.DICE, hostile.INVITATION)
+_answer = _called.answer(_caller.call())
+_announcement = make_announcement(hostile.DICE, [], Endpoint(bytes(16), 1), 0)
 
 TARGETS = {
     "commands-to-relay": Target(lambda data: _reencodes(_to_relay, data), [encode([command]) for command in TO_RELAY]),
@@ -109,6 +115,9 @@ TARGETS = {
     "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
     "ratchet-kem-key": Target(hostile.ratchet_kem_key, [hostile.CONTACT_KEM], 1_184),
+    "discovery-txt": Target(parse_txt, [encode_txt(_announcement)], 500),
+    "visible-answer": Target(_caller.read, [_answer]),
+    "visible-opening": Target(_called.read, [_caller.read(_answer)[0]]),
     "key-file": Target(serving.key_file, [_key_file], share=2),
     "settings-file": Target(serving.settings_file, [serving.SETTINGS], share=2),
     "listener": Target(serving.listener, serving.CONNECTIONS, 16_384, share=8),
