@@ -68,11 +68,16 @@ DISCOVERY_TAGS = 64
 DISCOVERY_TAG_BYTES = 6
 DISCOVERY_EPOCH_SECONDS = 600
 DISCOVERY_TTL_SECONDS = 120
-MAX_MDNS_PACKET_BYTES = 1_300
 MAX_SIGHTINGS = 256
 MAX_NEW_SIGHTINGS_PER_SECOND = 10
 """On one interface, and as many at once."""
 MAX_DIALLED_ANNOUNCEMENTS = 256
+MAX_UNHANDLED_SIGHTINGS = 64
+"""That wait between the thread that hears them and the node; more are dropped."""
+MAX_LAN_SESSIONS = 64
+"""Of one announcement."""
+MAX_LAN_STRANGERS = 32
+"""Connections of one announcement that have shown no hint yet; more are closed at once."""
 MAX_VISIBLE_INVITATION_BYTES = 1_998
 
 # Personal (Spec 6)

@@ -51,6 +51,9 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     announcement_gap_least_seconds: float = 5.0
     announcement_gap_most_seconds: float = 60.0
     """Between two announcements of one address, at random, it has none."""
+    lan_silence_least_seconds: float = 5.0
+    lan_silence_most_seconds: float = 10.0
+    """Who shows no hint that is known is left without a byte, and hung up on after this, at random (Spec 9 §5)."""
     lan_dial_most_seconds: float = 30.0
     """A contact that is seen is dialled after a random part of this (Spec 9 §4)."""
     visible_pause_seconds: float = 60.0
