@@ -45,6 +45,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Routes that the contact is not known to have are announced again so long after a relay took them."""
     store_retry_seconds: float = 1.0
     """After a batch that could not be stored, what must still be erased is tried again this much later."""
+    pair_days: float = 7.0
+    """Days after which the secret is replaced by which a contact recognises this node nearby (Spec 9 §1)."""
     announcement_least_seconds: float = 600.0
     announcement_most_seconds: float = 1_200.0
     """An announcement on a local network lives this long, at random between the two (Spec 9 §3)."""

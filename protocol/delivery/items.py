@@ -46,6 +46,12 @@ def announce_routes(step: Step, contact_id: int) -> None:
     _add(step, contact_id, ItemKind.ROUTES, step.now.service)
 
 
+def queue_pair(step: Step, contact: int) -> None:
+    """Tell a contact by what this node is recognised; what is sent is read when it is packed."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.PAIR)
+    _add(step, contact, ItemKind.PAIR, step.now.service)
+
+
 def queue_profile(step: Step, contact: int) -> None:
     """Tell a contact this node's name."""
     step.tx.items.remove_where(contact=contact, kind=ItemKind.PROFILE)

@@ -7,7 +7,7 @@ another queue the items are sealed anew. Items stay until the contact is known t
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import routes
+from protocol.delivery import pairing, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
@@ -401,8 +401,11 @@ def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
         if not usable:
             return None
         return encode_item(NewRoutes(contact.own_routes_version, [as_route(queue) for queue in usable]))
+    if item.kind is ItemKind.PAIR:
+        told = pairing.item_of(step, contact.id)
+        return encode_item(told) if told is not None else None
     profile = step.tx.profile.get(1)
-    return encode_item(Profile(profile.name, 0)) if profile is not None else None
+    return encode_item(Profile(profile.name, step.features)) if profile is not None else None
 
 
 def content_of(message: Message) -> bytes:

@@ -4,13 +4,15 @@ from protocol.crypto.noise import Responder
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
-from protocol.keys import DhPrivate, Digest, Minute, SigningKey
+from protocol.envelope.envelope import parse_envelope
+from protocol.errors import Code, PeerError
+from protocol.keys import DhPrivate, Digest, Minute, SendId, SigningKey
 from protocol.limits import MAX_COMMANDS_PER_FRAME, RETENTION_DAYS
 from protocol.link import offers
 from protocol.link.link import FRAME_ROOM, Link
 from protocol.timing import Timing
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import Accepted, Command, Custody, Stored, ToRelay
+from protocol.wire.commands import Accepted, Claim, Command, Custody, Deposit, Prove, Role, Stored, ToRelay
 from protocol.wire.frames import decode_frame
 
 STORED_BYTES = 7
@@ -26,10 +28,11 @@ _decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
 class ResponderLink(Link[bytes | Accepted]):
     """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key.
 
-    With `psk`, the 32 bytes of Spec 9 §5, only who has that secret gets a session.
+    With `psk`, the 32 bytes of Spec 9 §5, only who has that secret gets a session. With `reaches`, a session may claim,
+    prove and deposit into these queues, and nothing else.
     """
 
-    __slots__ = ("_key", "_psk", "_retention_days", "_suite")
+    __slots__ = ("_key", "_psk", "_reaches", "_retention_days", "_suite")
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class ResponderLink(Link[bytes | Accepted]):
         now: float,
         retention_days: int = RETENTION_DAYS,
         psk: bytes | None = None,
+        reaches: frozenset[SendId] | None = None,
     ) -> None:
         super().__init__(entropy, timing, now)
         self._suite = suite
         self._key = key
         self._retention_days = retention_days
         self._psk = psk
+        self._reaches = reaches
 
     def _shake_hands(self, message: bytes) -> None:
         static = self._suite.relay_dh_private(self._key) if self._psk is None else None
@@ -100,4 +105,17 @@ class ResponderLink(Link[bytes | Accepted]):
 
     def _unpack(self, plaintext: bytes) -> list[Command]:
         commands = decode_frame(plaintext, _decoder)
+        if self._reaches is not None:
+            for command in commands:
+                if _queue_of(command) not in self._reaches:
+                    raise PeerError(Code.MALFORMED, "a command that is not of this session's queues")
         return [*commands]
+
+
+def _queue_of(command: ToRelay) -> bytes | None:
+    """The send id of what a sender may do; None for what only a recipient does."""
+    if isinstance(command, Deposit):
+        return parse_envelope(command.envelope).send_id
+    if isinstance(command, Claim) or (isinstance(command, Prove) and command.role is Role.SENDER):
+        return command.id
+    return None

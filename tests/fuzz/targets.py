@@ -16,6 +16,7 @@ from protocol.discovery.visible import Called, Caller
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
+    Discovery,
     Fragment,
     Item,
     NewRoutes,
@@ -29,7 +30,7 @@ from protocol.envelope.items import (
     unpad_items,
 )
 from protocol.errors import CallerError, PeerError
-from protocol.keys import MessageId, Minute, SenderKey, SendId
+from protocol.keys import MessageId, Minute, PairSecret, SenderKey, SendId
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
@@ -80,6 +81,7 @@ _items: list[Item] = [
     Receipt([MessageId(bytes(16))]),
     NewRoutes(2, [_route]),
     Profile("Alice", 0),
+    Discovery(1, PairSecret(bytes(32))),
     Senders([Sender(SendId(bytes(16)), SenderKey(bytes(32)))]),
 ]
 _link = format_link(((_host, hostile.RELAY), (_host, hostile.RELAY)), hostile.SECRET)
