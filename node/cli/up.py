@@ -28,6 +28,10 @@ def up(
     public: Annotated[
         str | None, Parameter(help="What contacts are told instead (name:port), where the address differs outside.")
     ] = None,
+    discovery: Annotated[
+        bool | None,
+        Parameter(help="Find contacts on the local network, and be found by them: only where you trust the network."),
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Run the node until it is stopped (Ctrl-C or SIGTERM). Other commands talk to it."""
@@ -45,6 +49,8 @@ def up(
         settings = replace(settings, listen=parse_place(listen, "--listen"))
     if public is not None:
         settings = replace(settings, public=parse_place(public, "--public"))
+    if discovery is not None:
+        settings = replace(settings, discovery=discovery)
     check_told(settings)
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import Empty, Full, Queue
 
@@ -267,6 +268,8 @@ class LocalNetwork:
         spread = timing.lan_silence_most_seconds - timing.lan_silence_least_seconds
         close_at = trio.current_time() + timing.lan_silence_least_seconds + spread * self._entropy.uniform()
         try:
+            with suppress(OSError):  # it has gone again
+                lan.watch(stream.socket)
             if door.strangers >= MAX_LAN_STRANGERS:
                 return
             door.strangers += 1

@@ -114,12 +114,25 @@ async def dial(address: bytes, port: int, interface: int, nonce: bytes, secret: 
             await trio.aclose_forcefully(stream)
 
 
+def watch(connection: trio.socket.SocketType) -> None:
+    """Have the system notice within seconds that the other end is unplugged: nobody says so on a local network."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", 4), ("TCP_KEEPALIVE", 4), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 2),
+        ("TCP_USER_TIMEOUT", 6_000),
+    ):  # fmt: skip
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 async def _connect(address: bytes, port: int, interface: int) -> trio.SocketStream:
     ip = ip_address(address)
     family = socket.AF_INET6 if isinstance(ip, IPv6Address) else socket.AF_INET
     connection = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
         await connection.connect((str(ip), port, 0, interface) if isinstance(ip, IPv6Address) else (str(ip), port))
+        watch(connection)
     except BaseException:
         connection.close()
         raise

@@ -26,7 +26,7 @@ from protocol.envelope.items import (
     pad_items,
 )
 from protocol.errors import Code
-from protocol.keys import MessageId, Minute
+from protocol.keys import MessageId, Minute, RelayKey
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
@@ -221,6 +221,14 @@ def reroute(step: Step, hosts: Hosts) -> set[int]:
             continue
         for route in step.tx.routes.find(relay=trouble.relay):
             touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
+    return touched
+
+
+def leave(step: Step, hosts: Hosts, relay: RelayKey) -> set[int]:
+    """Contacts whose envelopes lay undeposited on a host that has gone: they take another way now, not in a minute."""
+    touched: set[int] = set()
+    for route in step.tx.routes.find(relay=relay):
+        touched |= {route.contact} | _reroute_one(step, hosts, route, False)
     return touched
 
 

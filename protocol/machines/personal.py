@@ -24,6 +24,8 @@ from protocol.events import (
     Closed,
     Event,
     Failed,
+    Found,
+    Gone,
     Now,
     Opened,
     Requested,
@@ -178,6 +180,13 @@ class Personal:
         self._hosts.unreachable(step, event.relay)
         self._waiting.unreachable(step, event.relay, event.reason)
         self._pump_all(step, set())
+
+    def _found(self, step: Step, event: Found) -> None:
+        self._hosts.found(step, event.relay, event.host)
+
+    def _gone(self, step: Step, event: Gone) -> None:
+        self._hosts.gone(step, event.relay)
+        self._pump_all(step, outbox.leave(step, self._hosts, event.relay))
 
     def _woken(self, _step: Step, _event: Woken) -> None:
         """Queues of a relay; nothing here has any."""
@@ -411,6 +420,8 @@ _EVENTS: dict[type, Callable[[Personal, Step, Any], None]] = {
     Opened: Personal._opened,
     Closed: Personal._closed,
     Unreachable: Personal._unreachable,
+    Found: Personal._found,
+    Gone: Personal._gone,
     FrameReceived: Personal._received,
     Requested: Personal._requested,
     Woken: Personal._woken,

@@ -39,11 +39,14 @@ needs_namespaces = pytest.mark.skipif(why_not() is not None, reason=why_not() or
 
 
 class Wire:
-    """A bridge with machines on it; each has one interface, `wire`, with 10.99.0.N and a link-local address."""
+    """A bridge with machines on it; each has an interface, `wire`, with 10.99.0.N and a link-local address."""
 
-    def __init__(self) -> None:
-        self._prefix = f"k{os.getpid()}"
+    def __init__(self, interface: str = "wire", network: str = "10.99.0") -> None:
+        self._prefix = f"k{os.getpid()}-{interface}"
+        self._interface = interface
+        self._network = network
         self._machines: list[str] = []
+        self._ends = 0
 
     def lay(self) -> None:
         """Before the first machine."""
@@ -54,26 +57,20 @@ class Wire:
     def plug(self, name: str) -> str:
         """A new machine; the name of its namespace."""
         machine = self._namespace(name)
-        number = len(self._machines) - 1
-        ip(
-            "link",
-            "add",
-            "wire",
-            "netns",
-            machine,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            f"to{number}",
-            "netns",
-            self._bridge,
-        )
-        ip("-n", self._bridge, "link", "set", f"to{number}", "master", "hub", "up")
-        ip("-n", machine, "addr", "add", f"10.99.0.{number}/24", "dev", "wire")
         ip("-n", machine, "link", "set", "lo", "up")
-        ip("-n", machine, "link", "set", "wire", "up")
+        self.connect(machine)
         return machine
+
+    def connect(self, machine: str, multicast: bool = True) -> str:
+        """An interface more for a machine; its IPv4 address."""
+        self._ends += 1
+        address, end = f"{self._network}.{self._ends}", f"to{self._ends}"
+        names = ("peer", "name", end, "netns", self._bridge)
+        ip("link", "add", self._interface, "netns", machine, "type", "veth", *names)
+        ip("-n", self._bridge, "link", "set", end, "master", "hub", "up")
+        ip("-n", machine, "addr", "add", f"{address}/24", "dev", self._interface)
+        ip("-n", machine, "link", "set", self._interface, "multicast", "on" if multicast else "off", "up")
+        return address
 
     def _namespace(self, name: str) -> str:
         machine = f"{self._prefix}-{name}"
@@ -87,9 +84,9 @@ class Wire:
 
 
 @contextmanager
-def wire() -> Iterator[Wire]:
+def wire(interface: str = "wire", network: str = "10.99.0") -> Iterator[Wire]:
     """Gone afterwards."""
-    made = Wire()
+    made = Wire(interface, network)
     try:
         made.lay()
         yield made
