@@ -196,6 +196,8 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
+    REPORT = 5
+    """Nothing of its own: the `received` item that every envelope holds."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):

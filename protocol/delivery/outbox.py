@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from protocol.delivery import routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.items import queue_report
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
@@ -83,7 +84,9 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
         state = load_ratchet(step, contact_id)
         if not session.has_room or not _may_seal(step, contact, state):
             return
-        _deposit(step, session, route, _seal_next(step, contact, state, route))
+        encoded, carried = _pack(step, contact)
+        if carried:
+            _deposit(step, session, route, _seal_next(step, contact, state, route, encoded, carried))
 
 
 def deposit_again(step: Step, session: HostSession) -> None:
@@ -334,9 +337,10 @@ def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnve
     step.send(session.connection, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
 
 
-def _seal_next(step: Step, contact: Contact, state: Ratchet, route: PeerRoute) -> SealedEnvelope:
-    """One envelope with as much as fits of what waits; saved with the ratchet that sealed it."""
-    encoded, carried = _pack(step, contact)
+def _seal_next(
+    step: Step, contact: Contact, state: Ratchet, route: PeerRoute, encoded: list[bytes], carried: list[OutgoingItem]
+) -> SealedEnvelope:
+    """One envelope with what was packed; saved with the ratchet that sealed it."""
     received = _received_item(step, contact, state)
     payload = pad_items([encode_item(received), *encoded], PAYLOAD_BYTES)
     state, body = ratchet.seal(step.suite, step.entropy, state, payload)
@@ -351,9 +355,20 @@ def _seal_next(step: Step, contact: Contact, state: Ratchet, route: PeerRoute) -
 
 def _received_item(step: Step, contact: Contact, state: Ratchet) -> Received:
     lowest = step.tx.envelopes.lowest_index(contact.id)
-    missing = step.tx.skipped.missing(contact.id, contact.peer_floor, MAX_GAPS + 1)
+    missing = _missing(step, contact, MAX_GAPS + 1)
     total = state.receive_index if len(missing) <= MAX_GAPS else missing[MAX_GAPS]
     return Received(lowest if lowest is not None else state.send_index, total, missing[:MAX_GAPS])
+
+
+def _missing(step: Step, contact: Contact, limit: int) -> list[int]:
+    """Lowest indexes of the contact's envelopes that have not come and may still come."""
+    return step.tx.skipped.missing(contact.id, contact.peer_floor, limit)
+
+
+def owe_report(step: Step, contact: Contact) -> None:
+    """An envelope brought something, and others before it have not come: the contact hears of it in any case."""
+    if _missing(step, contact, 1):
+        queue_report(step, contact.id)
 
 
 def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]]:
@@ -362,7 +377,11 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     encoded: list[bytes] = []
     carried: list[OutgoingItem] = []
     receipts: list[OutgoingItem] = []
+    reports: list[OutgoingItem] = []
     for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
+        if item.kind is ItemKind.REPORT:
+            reports.append(item)
+            continue
         if item.kind is ItemKind.RECEIPT:
             need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
             if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
@@ -383,7 +402,12 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     if receipts:
         names = [item.message_id for item in receipts if item.message_id is not None]
         encoded.append(encode_item(Receipt(names)))
-    return encoded, carried + receipts
+    carried += receipts
+    if not carried and reports and not _missing(step, contact, 1):
+        for item in reports:
+            step.tx.items.remove(item.id)
+        return [], []
+    return encoded, carried + reports
 
 
 def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
