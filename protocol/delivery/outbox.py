@@ -135,7 +135,9 @@ def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id:
         return row.contact
     route = routes.back_off(step, route, code)
     if _alternative(step, hosts, route) is not None and _room(step, row.contact) > 0:
-        supersede(step, row.id)
+        whole = step.tx.envelopes.get(row.id)
+        assert whole is not None
+        _send_elsewhere(step, whole)
     return row.contact
 
 
@@ -206,10 +208,9 @@ def supersede(step: Step, envelope_id: int) -> None:
 
 
 def supersede_route(step: Step, route: PeerRoute) -> None:
-    """Everything under way on one route is sealed anew, but a handshake is re-sent as it is (Spec 6 §4)."""
+    """Everything under way on one route goes another way."""
     for row in step.tx.envelopes.find(route=route.id):
-        if not _move_handshake(step, row):
-            supersede(step, row.id)
+        _send_elsewhere(step, row)
 
 
 def reroute(step: Step, hosts: Hosts) -> set[int]:
@@ -282,8 +283,7 @@ def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -
         hosts.want(step, route.relay, route.host, route.direct)
         return set()
     for row in rows[: _room(step, route.contact)]:
-        if not _move_handshake(step, row):
-            supersede(step, row.id)
+        _send_elsewhere(step, row)
     return {route.contact}
 
 
@@ -298,6 +298,12 @@ def _alternative(step: Step, hosts: Hosts, avoided: PeerRoute) -> PeerRoute | No
     return found
 
 
+def _send_elsewhere(step: Step, row: SealedEnvelope) -> None:
+    """What one route does not take is sealed anew for another, but a handshake goes as it is (Spec 6 §4)."""
+    if not _move_handshake(step, row):
+        supersede(step, row.id)
+
+
 def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
     """A handshake (index 0 of a waiting joiner) is never sealed twice: the same body goes to the next claimed route."""
     contact = step.tx.contacts.get(row.contact)
@@ -309,6 +315,7 @@ def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
         body = parse_envelope(row.envelope).body
         envelope, _ = seal_envelope(step.suite, usable[0].key, usable[0].send_id, body)
         step.tx.envelopes.update(row.id, route=usable[0].id, envelope=envelope, stored_minute=None, stored_at=None)
+        step.wake_at(step.now.service)
     return True
 
 
