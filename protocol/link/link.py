@@ -27,6 +27,7 @@ Waiting = TypeVar("Waiting")
 SILENCE_FACTOR = 2.5
 
 _EMPTY = pad_frame(encode(()))
+_ONE_SLOT = room(1)
 
 
 class Link(ABC, Generic[Waiting]):
@@ -87,7 +88,7 @@ class Link(ABC, Generic[Waiting]):
     def queue(self, command: Command) -> None:
         """Leaves with a coming frame, in order. Raises PeerError LIMIT: the peer does not take what it asked for."""
         waiting, length = self._prepare(command)
-        assert length <= room(1), "every command fits the frames of every policy"
+        assert length <= _ONE_SLOT, "every command fits the frames of every policy"
         self.queued_bytes += length
         if self.queued_bytes > MAX_QUEUED_COMMAND_BYTES:
             raise PeerError(Code.LIMIT, "too many bytes wait to be sent")

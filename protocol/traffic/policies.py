@@ -42,6 +42,15 @@ LATE_SECONDS = 1.0
 _TO_RELAY = Rates(payload=0.068, loop=0.006, drop=0.003)
 _TO_NODE = Rates(payload=_TO_RELAY.total, loop=0.0, drop=0.0)
 
+TRAVEL_SECONDS = {
+    Preset.DIRECT: 0.0,
+    Preset.BATCHED: 45.0,
+    Preset.CONSTANT: 180.0,
+    Preset.CONSTANT_4: 45.0,
+    Preset.CONSTANT_16: 12.0,
+}
+"""A command and its answer, alone on their link, take longer once in a thousand times or less."""
+
 _FACTORS = {Preset.CONSTANT: 1.0, Preset.CONSTANT_4: 4.0, Preset.CONSTANT_16: 16.0}
 
 NAMES = {preset: preset.name.lower().replace("_", "-") for preset in Preset}
