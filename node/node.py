@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
+from msgspec.structs import replace
 
 from node.entropy import SystemEntropy
 from node.profile import Profile
@@ -32,7 +33,9 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, Configure, Operation
 from protocol.timing import Timing
+from protocol.traffic.policies import TRAVEL_SECONDS
 from protocol.wire.addresses import format_key
+from protocol.wire.commands import Preset
 
 T = TypeVar("T")
 
@@ -118,9 +121,14 @@ async def run_node(
             else:
                 await dial(host, use)
 
-        make = partial(_open_mailbox, profile, keys.mailbox, entropy, settings.timing)
+        def preset(relay: RelayKey) -> Preset:
+            """Nobody watches what stays within the process."""
+            return Preset.DIRECT if inside is not None and relay == inside.direct[1] else settings.traffic
+
+        timing = replace(settings.timing, travel_seconds=TRAVEL_SECONDS[settings.traffic])
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing)
         running = await stack.enter_async_context(
-            open_core(make, suite=_suite, entropy=entropy, timing=settings.timing, connect=connect)
+            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset)
         )
         reader = MailboxReader(profile.mailbox, keys.mailbox)
         running.changes.announce(reader.last_change())

@@ -26,6 +26,7 @@ from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.operations import Operation
 from protocol.timing import Timing
+from protocol.wire.commands import Preset
 
 
 class Changes:
@@ -64,6 +65,7 @@ class Running:
     def __init__(
         self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
         connect: Connect | None, inline: bool, wall: Callable[[], float], step_seconds: float,
+        preset: Callable[[RelayKey], Preset],
     ) -> None:  # fmt: skip
         self.failure: CallerError | WorldError | None = None
         self.changes = Changes()
@@ -72,6 +74,7 @@ class Running:
         self._entropy = entropy
         self._timing = timing
         self._connect = connect
+        self._preset = preset
         self._core: InlineCore | ThreadedCore
         if inline:
             self._core = InlineCore(make, self._perform, wall, step_seconds)
@@ -206,7 +209,8 @@ class Running:
     def _link_to(self, relay: RelayKey) -> InitiatorLink | None:
         """None: that is no key. Made before any task runs, so that links draw in the order of the machine's dials."""
         try:
-            return InitiatorLink(self._suite, self._entropy, self._timing, relay, trio.current_time())
+            now = trio.current_time()
+            return InitiatorLink(self._suite, self._entropy, self._timing, relay, now, self._preset(relay))
         except PeerError:
             return None
 
@@ -277,16 +281,18 @@ async def open_core(
     inline: bool = False,
     wall: Callable[[], float] = time.time,
     step_seconds: float = 0.0,
+    preset: Callable[[RelayKey], Preset] = lambda _: Preset.DIRECT,
 ) -> AsyncIterator[Running]:
     """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
 
-    `connect` carries out the machine's `Dial`s. `step_seconds`: what a step takes where it is `inline`.
-    Raises what opening the store raises; DiskBrokenError when the store broke, after cancelling the block.
+    `connect` carries out the machine's `Dial`s, and links to a relay follow its `preset`. `step_seconds`: what a step
+    takes where it is `inline`. Raises what opening the store raises; DiskBrokenError when the store broke, after
+    cancelling the block.
     """
     ready = trio.Event()
     body: Exception | None = None
     async with trio.open_nursery() as nursery:
-        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds)
+        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset)
         nursery.start_soon(running.run_core, ready)
         nursery.start_soon(running.keep_time)
         try:

@@ -28,6 +28,10 @@ def up(
     public: Annotated[
         str | None, Parameter(help="What contacts are told instead (name:port), where the address differs outside.")
     ] = None,
+    traffic: Annotated[
+        str | None,
+        Parameter(help="How links send: direct, batched, constant, constant-4, constant-16. See settings.toml too."),
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Run the node until it is stopped (Ctrl-C or SIGTERM). Other commands talk to it."""
@@ -35,7 +39,7 @@ def up(
 
     from node.cli.serving import prepare_process
     from node.profile import locked
-    from node.settings import check_told, parse_place, read_settings
+    from node.settings import check_told, parse_place, parse_traffic, read_settings
     from protocol.timing import Timing
 
     prepare_process(logging.WARNING)
@@ -45,6 +49,8 @@ def up(
         settings = replace(settings, listen=parse_place(listen, "--listen"))
     if public is not None:
         settings = replace(settings, public=parse_place(public, "--public"))
+    if traffic is not None:
+        settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)

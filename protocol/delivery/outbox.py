@@ -183,8 +183,9 @@ def send_missing(step: Step, contact_id: int) -> bool:
     for row in step.tx.envelopes.below(contact_id, contact.peer_total) if contact is not None else ():
         if row.stored_at is None:
             continue
-        if row.stored_at + step.timing.gap_seconds > step.now.service:
-            step.wake_at(row.stored_at + step.timing.gap_seconds)
+        due = row.stored_at + step.timing.gap_seconds + step.timing.travel_seconds
+        if due > step.now.service:
+            step.wake_at(due)
             young = True
         elif _room(step, contact_id) > 0:
             supersede(step, row.id)

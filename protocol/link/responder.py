@@ -4,13 +4,15 @@ from protocol.crypto.noise import Responder
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
+from protocol.errors import Code, PeerError
 from protocol.keys import DhPrivate, Digest, Minute, SigningKey
 from protocol.limits import MAX_COMMANDS_PER_FRAME, RETENTION_DAYS
 from protocol.link import offers
-from protocol.link.link import FRAME_ROOM, Link
+from protocol.link.link import Link
 from protocol.timing import Timing
+from protocol.traffic.shaper import Shaper, make_shaper
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import Accepted, Command, Custody, Stored, ToRelay
+from protocol.wire.commands import Accepted, Command, Custody, OnWireToRelay, Preset, Shape, Stored
 from protocol.wire.frames import decode_frame
 
 STORED_BYTES = 7
@@ -20,13 +22,13 @@ CUSTODY_BYTES = 76
 _ACCEPTED_BYTES = 128
 """What one waiting `Accepted` is counted as: about what it takes of memory."""
 
-_decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
+_decoder: Decoder[list[OnWireToRelay]] = Decoder(list[OnWireToRelay])
 
 
 class ResponderLink(Link[bytes | Accepted]):
     """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key."""
 
-    __slots__ = ("_key", "_retention_days", "_suite")
+    __slots__ = ("_key", "_retention_days", "_shaped", "_suite")
 
     def __init__(
         self,
@@ -37,7 +39,8 @@ class ResponderLink(Link[bytes | Accepted]):
         now: float,
         retention_days: int = RETENTION_DAYS,
     ) -> None:
-        super().__init__(entropy, timing, now)
+        super().__init__(entropy, timing, self._shape(Preset.DIRECT, entropy, timing, now), now)
+        self._shaped = False
         self._suite = suite
         self._key = key
         self._retention_days = retention_days
@@ -53,10 +56,10 @@ class ResponderLink(Link[bytes | Accepted]):
         encoded = encode(command)
         return encoded, len(encoded)
 
-    def _pack(self) -> list[bytes]:
+    def _pack(self, room: int) -> list[bytes]:
         """Each run of `stored` of one minute ends in one `custody`, whose room is reserved when the run begins."""
         packed: list[bytes] = []
-        room, count, taken = FRAME_ROOM, 0, 0
+        count = taken = 0
         run: list[Digest] = []
         minute = Minute(0)
         for waiting in self._waiting:
@@ -93,5 +96,18 @@ class ResponderLink(Link[bytes | Accepted]):
         return encode(Custody(minute, self._retention_days, signature))
 
     def _unpack(self, plaintext: bytes) -> list[Command]:
-        commands = decode_frame(plaintext, _decoder)
-        return [*commands]
+        """`shape` is carried out here, from the next frame on. Raises PeerError LIMIT where it comes again."""
+        commands: list[Command] = []
+        for command in decode_frame(plaintext, _decoder):
+            if type(command) is Shape:
+                if self._shaped:
+                    raise PeerError(Code.LIMIT, "shaped twice")
+                self._shaped = True
+                self._shaper = self._shape(command.preset, self._entropy, self._timing, self._heard)
+            else:
+                commands.append(command)
+        return commands
+
+    @staticmethod
+    def _shape(preset: Preset, entropy: Entropy, timing: Timing, now: float) -> Shaper:
+        return make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=False)
