@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
+from msgspec.structs import replace
 
 from node.entropy import SystemEntropy
 from node.nearby import HOST as NEARBY_HOST
@@ -35,7 +36,9 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, Configure, Operation
 from protocol.timing import Timing
+from protocol.traffic.policies import TRAVEL_SECONDS
 from protocol.wire.addresses import format_key
+from protocol.wire.commands import Preset
 
 T = TypeVar("T")
 
@@ -128,10 +131,15 @@ async def run_node(
             else:
                 await dial(host, use)
 
-        make = partial(_open_mailbox, profile, keys.mailbox, entropy, settings.timing, features)
+        def preset(relay: RelayKey) -> Preset:
+            """Nobody watches what stays within the process."""
+            return Preset.DIRECT if inside is not None and relay == inside.direct[1] else settings.traffic
+
+        timing = replace(settings.timing, travel_seconds=TRAVEL_SECONDS[settings.traffic])
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features)
         psk_of = nearby.psk_of if nearby is not None else _no_secret
         running = await stack.enter_async_context(
-            open_core(make, suite=_suite, entropy=entropy, timing=settings.timing, connect=connect, psk_of=psk_of)
+            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset, psk_of=psk_of)
         )
         reader = MailboxReader(profile.mailbox, keys.mailbox)
         running.changes.announce(reader.last_change())
@@ -145,13 +153,9 @@ async def run_node(
         if made and not momentary:
             await node.request(Configure(relays, direct))
         await node.refresh()
-        if nearby is None:
-            yield node
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(nearby.run, running, partial(node.read, lambda reader: reader.nearby()))
-            yield node
-            nursery.cancel_scope.cancel()
+        if nearby is not None:
+            running.beside(nearby.run, running, partial(node.read, lambda reader: reader.nearby()))
+        yield node
 
 
 def _no_secret(_relay: RelayKey) -> bytes | None:

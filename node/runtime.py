@@ -6,7 +6,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.operations import Operation
 from protocol.timing import Timing
+from protocol.wire.commands import Preset
 
 
 class Changes:
@@ -64,7 +65,7 @@ class Running:
     def __init__(
         self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
         connect: Connect | None, inline: bool, wall: Callable[[], float], step_seconds: float,
-        psk_of: Callable[[RelayKey], bytes | None],
+        preset: Callable[[RelayKey], Preset], psk_of: Callable[[RelayKey], bytes | None],
     ) -> None:  # fmt: skip
         self.failure: CallerError | WorldError | None = None
         self.changes = Changes()
@@ -73,6 +74,7 @@ class Running:
         self._entropy = entropy
         self._timing = timing
         self._connect = connect
+        self._preset = preset
         self._psk_of = psk_of
         self._core: InlineCore | ThreadedCore
         if inline:
@@ -137,6 +139,10 @@ class Running:
     def hang_up(self, relay: RelayKey) -> None:
         """End what was dialled for a host, or is being dialled."""
         self._hang_up(relay)
+
+    def beside(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Run this too, until the machine stops."""
+        self._nursery.start_soon(task, *arguments)
 
     @property
     def connections(self) -> int:
@@ -220,8 +226,8 @@ class Running:
     def _link_to(self, relay: RelayKey) -> InitiatorLink | None:
         """None: that is no key. Made before any task runs, so that links draw in the order of the machine's dials."""
         try:
-            psk = self._psk_of(relay)
-            return InitiatorLink(self._suite, self._entropy, self._timing, relay, trio.current_time(), psk)
+            now, preset, psk = trio.current_time(), self._preset(relay), self._psk_of(relay)
+            return InitiatorLink(self._suite, self._entropy, self._timing, relay, now, preset, psk)
         except PeerError:
             return None
 
@@ -292,18 +298,20 @@ async def open_core(
     inline: bool = False,
     wall: Callable[[], float] = time.time,
     step_seconds: float = 0.0,
-    psk_of: Callable[[RelayKey], bytes | None] = lambda relay: None,  # noqa: ARG005
+    preset: Callable[[RelayKey], Preset] = lambda _: Preset.DIRECT,
+    psk_of: Callable[[RelayKey], bytes | None] = lambda _: None,
 ) -> AsyncIterator[Running]:
     """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
 
-    `connect` carries out the machine's `Dial`s. `step_seconds`: what a step takes where it is `inline`.
-    `psk_of`: the secret on which a session with a host rests that is dialled now, where it is not the host's key.
-    Raises what opening the store raises; DiskBrokenError when the store broke, after cancelling the block.
+    `connect` carries out the machine's `Dial`s, and links to a relay follow its `preset`. `step_seconds`: what a step
+    takes where it is `inline`. `psk_of`: the secret on which a session with a host rests that is dialled now, where it
+    is not the host's key. Raises what opening the store raises; DiskBrokenError when the store broke, after
+    cancelling the block.
     """
     ready = trio.Event()
     body: Exception | None = None
     async with trio.open_nursery() as nursery:
-        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, psk_of)
+        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset, psk_of)
         nursery.start_soon(running.run_core, ready)
         nursery.start_soon(running.keep_time)
         try:

@@ -14,7 +14,9 @@ from msgspec.structs import fields
 
 from protocol.errors import CallerError
 from protocol.timing import Timing
+from protocol.traffic.policies import NAMES
 from protocol.wire.addresses import parse_hosts
+from protocol.wire.commands import Preset
 
 _EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 -- only compared with
 
@@ -24,7 +26,7 @@ class SettingsError(CallerError):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Where this node itself listens, what contacts are told of it, and every duration."""
+    """Where this node itself listens, what contacts are told of it, how its links send, and every duration."""
 
     listen: str | None = None
     """`address:port`, for the direct route."""
@@ -32,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`name:port` that contacts are told instead of `listen`."""
     discovery: bool = False
     """Find contacts on the local networks that this machine is in. Only where these are trusted (Spec 9 §7)."""
+    traffic: Preset = Preset.BATCHED
+    """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
 
 
@@ -52,6 +56,7 @@ def read_settings(path: Path) -> Settings:
         listen=_place(path, table, "listen"),
         public=_place(path, table, "public"),
         discovery=_switch(path, table, "discovery"),
+        traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )
 
@@ -71,6 +76,14 @@ def parse_place(text: str, name: str) -> str:
     except (CallerError, ValueError):
         raise SettingsError(f'{name} = {text!r} should look like "name:port", as "0.0.0.0:7777".') from None
     return host.authority
+
+
+def parse_traffic(text: object, name: str) -> Preset:
+    """A preset by its name. Raises SettingsError that says which there are."""
+    for preset, known in NAMES.items():
+        if text == known:
+            return preset
+    raise SettingsError(f"{name} = {text!r} is no preset. There are: {', '.join(NAMES.values())}.")
 
 
 def check_told(settings: Settings) -> None:

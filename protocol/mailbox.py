@@ -216,7 +216,9 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
-    PAIR = 5
+    REPORT = 5
+    """Nothing of its own: the `received` item that every envelope holds."""
+    PAIR = 6
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):

@@ -17,6 +17,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A direct route gets one dial of this length, then the relay is used."""
     reply_seconds: float = 20.0
     """A relay that leaves a command unanswered for this long is hung up on."""
+    travel_seconds: float = 0.0
+    """What a command and its answer may take longer because links make them wait: the preset's (Spec 10 §2)."""
     redial_first_seconds: float = 1.0
     redial_most_seconds: float = 300.0
     """Back-off between dials of one host: doubles from first to most, ± 50 %."""

@@ -32,8 +32,17 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):
         return
-    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
-    _add(step, contact, ItemKind.RECEIPT, step.now.service + delay, message_id)
+    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
+
+
+def queue_report(step: Step, contact: int) -> None:
+    """Say what is missing, unless until then something else leaves that says it too, or nothing is missing any more."""
+    if not step.tx.items.count(contact=contact, kind=ItemKind.REPORT, sealed=None):
+        _add(step, contact, ItemKind.REPORT, step.now.service + step.timing.gap_seconds + _delay(step))
+
+
+def _delay(step: Step) -> float:
+    return -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
 
 
 def announce_routes(step: Step, contact_id: int) -> None:

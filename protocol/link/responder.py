@@ -9,10 +9,23 @@ from protocol.errors import Code, PeerError
 from protocol.keys import DhPrivate, Digest, Minute, SendId, SigningKey
 from protocol.limits import MAX_COMMANDS_PER_FRAME, RETENTION_DAYS
 from protocol.link import offers
-from protocol.link.link import FRAME_ROOM, Link
+from protocol.link.link import Link
 from protocol.timing import Timing
+from protocol.traffic.shaper import Shaper, make_shaper
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import Accepted, Claim, Command, Custody, Deposit, Prove, Role, Stored, ToRelay
+from protocol.wire.commands import (
+    Accepted,
+    Claim,
+    Command,
+    Custody,
+    Deposit,
+    OnWireToRelay,
+    Preset,
+    Prove,
+    Role,
+    Shape,
+    Stored,
+)
 from protocol.wire.frames import decode_frame
 
 STORED_BYTES = 7
@@ -22,7 +35,7 @@ CUSTODY_BYTES = 76
 _ACCEPTED_BYTES = 128
 """What one waiting `Accepted` is counted as: about what it takes of memory."""
 
-_decoder: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
+_decoder: Decoder[list[OnWireToRelay]] = Decoder(list[OnWireToRelay])
 
 
 class ResponderLink(Link[bytes | Accepted]):
@@ -32,7 +45,7 @@ class ResponderLink(Link[bytes | Accepted]):
     prove and deposit into these queues, and nothing else.
     """
 
-    __slots__ = ("_key", "_psk", "_reaches", "_retention_days", "_suite")
+    __slots__ = ("_key", "_psk", "_reaches", "_retention_days", "_shaped", "_suite")
 
     def __init__(
         self,
@@ -45,7 +58,8 @@ class ResponderLink(Link[bytes | Accepted]):
         psk: bytes | None = None,
         reaches: frozenset[SendId] | None = None,
     ) -> None:
-        super().__init__(entropy, timing, now)
+        super().__init__(entropy, timing, self._shape(Preset.DIRECT, entropy, timing, now), now)
+        self._shaped = False
         self._suite = suite
         self._key = key
         self._retention_days = retention_days
@@ -64,10 +78,10 @@ class ResponderLink(Link[bytes | Accepted]):
         encoded = encode(command)
         return encoded, len(encoded)
 
-    def _pack(self) -> list[bytes]:
+    def _pack(self, room: int) -> list[bytes]:
         """Each run of `stored` of one minute ends in one `custody`, whose room is reserved when the run begins."""
         packed: list[bytes] = []
-        room, count, taken = FRAME_ROOM, 0, 0
+        count = taken = 0
         run: list[Digest] = []
         minute = Minute(0)
         for waiting in self._waiting:
@@ -104,15 +118,26 @@ class ResponderLink(Link[bytes | Accepted]):
         return encode(Custody(minute, self._retention_days, signature))
 
     def _unpack(self, plaintext: bytes) -> list[Command]:
-        commands = decode_frame(plaintext, _decoder)
-        if self._reaches is not None:
-            for command in commands:
-                if _queue_of(command) not in self._reaches:
-                    raise PeerError(Code.MALFORMED, "a command that is not of this session's queues")
-        return [*commands]
+        """`shape` is carried out here, from the next frame on. Raises PeerError LIMIT where it comes again."""
+        commands: list[Command] = []
+        for command in decode_frame(plaintext, _decoder):
+            if type(command) is Shape:
+                if self._shaped:
+                    raise PeerError(Code.LIMIT, "shaped twice")
+                self._shaped = True
+                self._shaper = self._shape(command.preset, self._entropy, self._timing, self._heard)
+            elif self._reaches is not None and _queue_of(command) not in self._reaches:
+                raise PeerError(Code.MALFORMED, "a command that is not of this session's queues")
+            else:
+                commands.append(command)
+        return commands
+
+    @staticmethod
+    def _shape(preset: Preset, entropy: Entropy, timing: Timing, now: float) -> Shaper:
+        return make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=False)
 
 
-def _queue_of(command: ToRelay) -> bytes | None:
+def _queue_of(command: Command) -> bytes | None:
     """The send id of what a sender may do; None for what only a recipient does."""
     if isinstance(command, Deposit):
         return parse_envelope(command.envelope).send_id

@@ -341,6 +341,8 @@ class Personal:
             now = step.tx.contacts.get(contact_id)
             if now is not None and now.state is not was:
                 contacts.changed(step, contact_id)
+            if now is not None and any(type(item) is not Received for item in outcome.items):
+                outbox.owe_report(step, now)
             outbox.pump(step, self._hosts, contact_id)
 
     def _item(self, step: Step, contact: Contact, item: Item) -> None:

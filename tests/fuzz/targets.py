@@ -36,14 +36,14 @@ from protocol.link.offers import check_choice, choose, offer
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
 from protocol.wire.addresses import Host, format_address, parse_address
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import OnWireToNode, ToRelay
+from protocol.wire.commands import OnWireToNode, OnWireToRelay
 from protocol.wire.frames import MAX_COMMAND_BYTES, decode_frame, encode_frame
 from tests.fuzz import hostile, serving
 from tests.fuzz.samples import TO_NODE, TO_RELAY
 
 FRAME_BYTES = MAX_COMMAND_BYTES + 2
 
-_to_relay: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
+_to_relay: Decoder[list[OnWireToRelay]] = Decoder(list[OnWireToRelay])
 _to_node: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 
 
@@ -65,7 +65,7 @@ def attempt(target: Target, data: bytes) -> bool:
     return True
 
 
-def _reencodes(decoder: Decoder[list[ToRelay]] | Decoder[list[OnWireToNode]], data: bytes) -> None:
+def _reencodes(decoder: Decoder[list[OnWireToRelay]] | Decoder[list[OnWireToNode]], data: bytes) -> None:
     assert encode(decoder.decode(data)) == data, "two encodings of one value"
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import fields
 from protocol import limits
 from protocol.crypto import labels
 from protocol.envelope.items import Item
-from protocol.wire.commands import OnWireToNode, ToRelay
+from protocol.wire.commands import OnWireToNode, OnWireToRelay
 from tests.repository.tree import ROOT
 
 
@@ -35,7 +35,7 @@ def test_every_label_is_in_the_table_of_spec_3() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("shape", [*get_args(ToRelay), *get_args(OnWireToNode)])
+@pytest.mark.parametrize("shape", [*get_args(OnWireToRelay), *get_args(OnWireToNode)])
 def test_every_command_is_in_the_table_of_spec_2_with_its_fields(shape: type[Struct]) -> None:
     (row,) = re.findall(rf"^\| {kind(shape)} \| {shape.__name__.lower()} \| (.*) \|$", spec(2), re.MULTILINE)
     cells = re.split(r",\s(?![^(]*\))", row)

@@ -61,7 +61,7 @@ async def main(own: PairSecret, contacts: dict[int, tuple[PairSecret, ...]]) -> 
     async def found(wish: Dial) -> None:
         async def use(frames: FrameStream) -> None:
             psk = session_key(SUITE, wish.secret)
-            link = InitiatorLink(SUITE, SystemEntropy(), TIMING, RelayKey(KEY[32:]), frames.opened_at, psk)
+            link = InitiatorLink(SUITE, SystemEntropy(), TIMING, RelayKey(KEY[32:]), frames.opened_at, psk=psk)
             await carry(frames, link, f"found-{wish.contact}")
 
         with trio.CancelScope() as scopes[wish.contact]:

@@ -469,7 +469,7 @@ def test_a_session_of_one_contact_reaches_its_own_queue() -> None:
 def confined() -> tuple[InitiatorLink, ResponderLink]:
     """Both ends of a session that rests on a secret and reaches one queue."""
     psk = b"p" * 32
-    node = InitiatorLink(SUITE, Dice(1), TIMING, RELAY, 0.0, psk)
+    node = InitiatorLink(SUITE, Dice(1), TIMING, RELAY, 0.0, psk=psk)
     relay = ResponderLink(SUITE, Dice(2), TIMING, KEY, 0.0, psk=psk, reaches=frozenset({MINE}))
     first = node.transmit(0.0)
     assert first is not None

@@ -26,7 +26,7 @@ def link_node(given: Given) -> Result:
     """A node's end."""
     entropy = PlayedEntropy(given.raw("ephemeral"), given.raw("kem"))
     psk = given.raw("psk") if "psk" in given else None
-    link = InitiatorLink(PlayedSuite(), entropy, Timing(), RelayKey(given.raw("relay_key")), 0.0, psk)
+    link = InitiatorLink(PlayedSuite(), entropy, Timing(), RelayKey(given.raw("relay_key")), 0.0, psk=psk)
     decoder = DECODERS["relay"]
     return _run(link, given.raws("received"), [decoder.decode(b"\x91" + one)[0] for one in given.raws("queued")])
 
