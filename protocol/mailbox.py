@@ -196,6 +196,8 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
+    CONFIRMATION = 7
+    """Nothing of its own: that an envelope leaves, whose `received` says that routes have come."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):

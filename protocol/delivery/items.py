@@ -32,8 +32,18 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):
         return
-    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
-    _add(step, contact, ItemKind.RECEIPT, step.now.service + delay, message_id)
+    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
+
+
+def queue_confirmation(step: Step, contact: int) -> None:
+    """Have the contact told that its routes have come: somebody with nothing to say would never tell, and whoever
+    moved could not leave the old ones."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.CONFIRMATION)
+    _add(step, contact, ItemKind.CONFIRMATION, step.now.service + _delay(step))
+
+
+def _delay(step: Step) -> float:
+    return -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
 
 
 def announce_routes(step: Step, contact_id: int) -> None:
