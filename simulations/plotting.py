@@ -42,7 +42,7 @@ def plot(table: pl.DataFrame, figure: str, across: str, path: Path, observer: st
     axes.set_xlabel(across.replace("_", " "))
     axes.set_ylabel(figure)
     if any(lines):
-        axes.legend(frameon=False)
+        size.legend(loc="outside upper left", frameon=False)  # whatever the data, it covers none of them
     files = path.with_suffix(".svg"), path.with_suffix(".png")
     size.savefig(files[0], metadata={"Date": None})
     size.savefig(files[1], dpi=200, metadata={"Software": None})

@@ -34,6 +34,8 @@ _LONG_TEXT_BYTES = 13_000
 """Ten envelopes: more than one frame holds."""
 _LOOKS = 10
 """How often it is looked into everything while faults strike."""
+_SOUND_EVERY = 4
+"""One seed in so many has long texts at its end; they are a third of the envelopes of such a world."""
 _RESERVE_SECONDS = 4.0
 """Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
@@ -117,14 +119,15 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
-        yield from self._sound(healed)
+        yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
+        if world.script.seed % _SOUND_EVERY == 0:
+            yield from self._sound()
         yield from quiet(world)
         check_blame(world)
 
-    def _sound(self, healed: float) -> Iterator[float]:
+    def _sound(self) -> Iterator[float]:
         """Once broken connections are found out, long texts arrive in seconds, and nobody hangs up on anybody."""
         world = self.world
-        yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
         before = world.network.accused.copy()
         _say_to_a_contact_each(world)
         yield world.engine.time + PROMPT_SECONDS

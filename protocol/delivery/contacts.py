@@ -110,6 +110,7 @@ def remove(step: Step, hosts: Hosts, contact: int) -> None:
         queues.drop(step, hosts, replace(queue, contact=None, invitation=None))
     step.tx.contacts.remove(contact)
     step.tx.sessions.remove(contact)
+    step.tx.pairs.remove(contact)
     for table in (
         step.tx.routes, step.tx.items, step.tx.envelopes, step.tx.messages, step.tx.heads, step.tx.partials,
         step.tx.skipped, step.tx.seen,

@@ -3,7 +3,7 @@
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import outbox, queues, routes
+from protocol.delivery import outbox, pairing, queues, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import announce_routes, queue_profile
 from protocol.envelope.envelope import Envelope
@@ -175,6 +175,7 @@ def receive_handshake(step: Step, hosts: Hosts, queue: OwnQueue, envelope: Envel
     routes.learn(step, contact, new_routes.version, new_routes.routes, outbox.supersede_route)
     _move_on(step, hosts, profile, contact.id)
     queue_profile(step, contact.id)
+    pairing.learn_features(step, contact.id, named.features)
     step.change(ChangeKind.CONTACT, contact.id, ContactState.ACTIVE)
     return contact
 

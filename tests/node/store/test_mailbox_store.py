@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
-from node.store.database import open_in_memory
+from node.store.database import open_database, open_in_memory
 from node.store.mailbox import SCHEMA, MailboxStore
 from protocol.keys import MessageId, RelayKey
 from protocol.mailbox import (
@@ -284,3 +285,28 @@ def test_the_service_clock_goes_on_and_never_back(store: Any) -> None:
     store.save_service(8.5)
     store.save_service(2.0)
     assert store.service_offset() == 8.5
+
+
+@pytest.mark.parametrize("version", range(1, len(SCHEMA.steps)))
+def test_a_mailbox_of_an_older_version_becomes_what_a_new_one_is_and_keeps_its_messages(
+    version: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "mailbox.db"
+    old = open_database(path, replace(SCHEMA, steps=SCHEMA.steps[:version]))
+    old.execute(
+        """INSERT INTO messages
+            (contact, message_id, mine, text, parents, minute, height, state, change, missing_parent, resent)
+            VALUES (1, ?, 0, 'still here', ?, 7, 1, 3, 1, 1, 0)""",
+        (bytes(16), b"\x90"),
+    )
+    old.close()
+    store = MailboxStore(path, None)
+    with store.read() as tx:
+        assert [message.text for message in tx.messages.missing_parents(1)] == ["still here"]
+    store.close()
+    described = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    new = open_in_memory(SCHEMA)
+    brought_up = sqlite3.connect(path)
+    assert brought_up.execute(described).fetchall() == new.execute(described).fetchall()
+    brought_up.close()
+    new.close()

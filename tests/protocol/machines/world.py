@@ -125,6 +125,7 @@ class Person(Participant):
         self.path = world.directory / f"{name}.db"
         self.answers: dict[int, Any] = {}
         self.requests = itertools.count(1)
+        self.features = 0
         self.entropy = SeededEntropy(f"{world.seed} {name}")
         store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
@@ -132,7 +133,8 @@ class Person(Participant):
         store.close()
 
     def open(self) -> tuple[Any, Any]:
-        return MailboxStore(self.path, self.world.mailbox_key), Personal(RealSuite(), self.entropy, self.world.timing)
+        machine = Personal(RealSuite(), self.entropy, self.world.timing, self.features)
+        return MailboxStore(self.path, self.world.mailbox_key), machine
 
     def ask(self, operation: Any) -> int:
         request = next(self.requests)
