@@ -219,6 +219,8 @@ class ItemKind(IntEnum):
     REPORT = 5
     """Nothing of its own: the `received` item that every envelope holds."""
     PAIR = 6
+    CONFIRMATION = 7
+    """Nothing of its own: that an envelope leaves, whose `received` says that routes have come."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):

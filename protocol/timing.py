@@ -38,7 +38,9 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     renew_days: float = 23.0
     """Days after custody at which what is still undelivered is sealed anew: seven before retention ends."""
     retire_days: float = 7.0
-    """Days for which a queue that is no longer announced is still listened to."""
+    """Days for which a queue that is no longer announced is still listened to, at least."""
+    retire_most_days: float = 90.0
+    """Days for which it is listened to where the contact has not confirmed the new ones."""
     closed_seconds: float = 86_400.0
     """A contact whose every queue refused, three times or more over this long, has closed the conversation."""
     housekeeping_seconds: float = 3_600.0

@@ -35,6 +35,13 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
     _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
 
 
+def queue_confirmation(step: Step, contact: int) -> None:
+    """Have the contact told that its routes have come: somebody with nothing to say would never tell, and whoever
+    moved could not leave the old ones."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.CONFIRMATION)
+    _add(step, contact, ItemKind.CONFIRMATION, step.now.service + _delay(step))
+
+
 def queue_report(step: Step, contact: int) -> None:
     """Say what is missing, unless until then something else leaves that says it too, or nothing is missing any more."""
     if not step.tx.items.count(contact=contact, kind=ItemKind.REPORT, sealed=None):

@@ -404,6 +404,9 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
                 room -= need
                 receipts.append(item)
             continue
+        if item.kind is ItemKind.CONFIRMATION:
+            carried.append(item)
+            continue
         if len(encoded) >= MAX_ITEM_ARRAY - 2:
             break
         one = _encode(step, contact, item)

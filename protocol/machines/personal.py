@@ -12,7 +12,7 @@ from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
-from protocol.delivery.items import queue_content, queue_receipt
+from protocol.delivery.items import queue_confirmation, queue_content, queue_receipt
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
@@ -149,6 +149,7 @@ class Personal:
         forget_before = step.now.service - self._timing.forget_days * queues.DAY_SECONDS
         step.tx.forget(forget_before)
         queues.retire_due(step, self._hosts)
+        queues.give_up_dropping(step, self._hosts)
         inviting.expire_due(step, self._hosts)
         used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
         self._hosts.forget_unused(step, used | joining.relays(step))
@@ -357,6 +358,7 @@ class Personal:
                     outbox.delivered(step, contact.id, message_id)
             case NewRoutes():
                 routes.learn(step, contact, item.version, item.routes, outbox.supersede_route)
+                queue_confirmation(step, contact.id)
             case ProfileItem():
                 contacts.learn_name(step, contact, item.name)
                 pairing.learn_features(step, contact.id, item.features)
