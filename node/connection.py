@@ -2,7 +2,7 @@
 
 The reader stops while 16 of its frames are unhandled or much is still to be sent to its peer, so whoever asks faster
 than it listens waits for itself. The writer packs whatever has been queued since it last looked: replies of one batch
-leave in one frame, under one signature.
+leave in one frame, under one signature. Where the link has ticks of its own the writer wakes for them.
 """
 
 import logging
@@ -124,6 +124,8 @@ class LiveConnection:
                     self._established()
                     self._put(Opened(self.number, self._relay, link.handshake_hash))
                 self.flush()
+            elif link.next_frame != math.inf:
+                self.flush()  # it may have been told of a rhythm just now
             if commands:
                 self._unhandled += 1
                 self._put(Received(self.number, tuple(commands)))
@@ -139,8 +141,13 @@ class LiveConnection:
                 self._sending_since = trio.current_time()
                 await self._frames.send(frame)
                 self._sending_since = math.inf
+                link.taken(trio.current_time())
                 self._may_read.set()
-            await self._something_to_send.wait()
+            if (next_frame := link.next_frame) == math.inf:
+                await self._something_to_send.wait()
+            else:
+                with trio.move_on_at(next_frame):
+                    await self._something_to_send.wait()
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[Exception]:

@@ -26,6 +26,7 @@ _SETTINGS = b"""\
 # Settings of this node; every line is optional. They are read when the node starts.
 #
 # listen = "0.0.0.0:7777"          # contacts may reach this node directly, at this address
+# traffic = "batched"              # or direct, constant, constant-4, constant-16: specs/10-traffic.md has the price
 # public = "node.example.org:7777" # what contacts are told, where it differs from the address above
 #
 # [timing]                         # durations; see the specification of delivery

@@ -14,7 +14,9 @@ from msgspec.structs import fields
 
 from protocol.errors import CallerError
 from protocol.timing import Timing
+from protocol.traffic.policies import NAMES
 from protocol.wire.addresses import parse_hosts
+from protocol.wire.commands import Preset
 
 _EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 -- only compared with
 
@@ -24,12 +26,16 @@ class SettingsError(CallerError):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Where this node itself listens, what contacts are told of it, and every duration."""
+    """Where this node itself listens, what contacts are told of it, how its links send, and every duration."""
 
     listen: str | None = None
     """`address:port`, for the direct route."""
     public: str | None = None
     """`name:port` that contacts are told instead of `listen`."""
+    discovery: bool = False
+    """Find contacts on the local networks that this machine is in. Only where these are trusted (Spec 9 §7)."""
+    traffic: Preset = Preset.BATCHED
+    """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
 
 
@@ -49,6 +55,8 @@ def read_settings(path: Path) -> Settings:
     return Settings(
         listen=_place(path, table, "listen"),
         public=_place(path, table, "public"),
+        discovery=_switch(path, table, "discovery"),
+        traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )
 
@@ -70,6 +78,14 @@ def parse_place(text: str, name: str) -> str:
     return host.authority
 
 
+def parse_traffic(text: object, name: str) -> Preset:
+    """A preset by its name. Raises SettingsError that says which there are."""
+    for preset, known in NAMES.items():
+        if text == known:
+            return preset
+    raise SettingsError(f"{name} = {text!r} is no preset. There are: {', '.join(NAMES.values())}.")
+
+
 def check_told(settings: Settings) -> None:
     """Contacts must be told where to reach this node. Raises SettingsError where that is every address at once."""
     if settings.listen is not None and settings.public is None and settings.listen.rpartition(":")[0] in _EVERYWHERE:
@@ -82,6 +98,13 @@ def check_told(settings: Settings) -> None:
 def _place(path: Path, table: dict[str, Any], key: str) -> str | None:
     value = table.get(key)
     return None if value is None else parse_place(str(value), f"{path}: {key}")
+
+
+def _switch(path: Path, table: dict[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise SettingsError(f"{path}: {key} = {value!r} should be true or false.")
+    return value
 
 
 def _timing(path: Path, table: object) -> Timing:

@@ -17,6 +17,7 @@ from protocol.keys import (
     KemSeed,
     MessageId,
     Minute,
+    PairSecret,
     ReceiveId,
     RelayKey,
     SenderKey,
@@ -163,6 +164,25 @@ class Session(Struct, frozen=True, gc=False):
     ratchet: bytes
 
 
+class Pair(Struct, frozen=True, gc=False):
+    """What a contact reads beyond version 1, and by what two contacts recognise each other nearby. Key: contact."""
+
+    contact: int
+    features: int
+    """What its profile lists."""
+    told: bool
+    """It was sent a profile that lists discovery."""
+    own: PairSecret | None
+    own_before: PairSecret | None
+    """Until the contact has `own`."""
+    own_version: int
+    own_since: float
+    """Service seconds."""
+    theirs: PairSecret | None
+    theirs_before: PairSecret | None
+    theirs_version: int
+
+
 class RouteState(IntEnum):
     """Of a contact's queue: its sender key not yet fixed, fixed, or refused by its relay."""
 
@@ -196,8 +216,11 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
-    CONFIRMATION = 5
-    """That the contact's routes are known: nothing but the `received` of the envelope that it makes leave."""
+    REPORT = 5
+    """Nothing of its own: the `received` item that every envelope holds."""
+    PAIR = 6
+    CONFIRMATION = 7
+    """Nothing of its own: that an envelope leaves, whose `received` says that routes have come."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):
@@ -433,6 +456,8 @@ class PersonalTransaction(Transaction, Protocol):
     def contacts(self) -> Table[Contact]: ...
     @property
     def sessions(self) -> Table[Session]: ...
+    @property
+    def pairs(self) -> Table[Pair]: ...
     @property
     def routes(self) -> Table[PeerRoute]: ...
     @property

@@ -26,8 +26,9 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Operation
 from protocol.timing import Timing
-from protocol.wire.commands import Command, Refused
+from protocol.wire.commands import Command, Preset, Refused
 from simulations.engine import Engine
+from simulations.entropy import CounterEntropy
 from simulations.network import End, Kind, Network
 from simulations.storage import Crash, CrashPoint, Disk
 
@@ -291,6 +292,8 @@ class PersonHost(Host):
         super().__init__(engine, network, index, name, suite, timing)
         self.disk = disk
         self.entropy = entropy
+        self.preset = Preset.DIRECT
+        """Of the links that it dials from now on."""
         self.announced: Callable[[PersonHost], None] = lambda person: None
         """Called after a step that made changes, once their effects are performed."""
         self.forbidden: dict[int, str] = {}
@@ -304,6 +307,8 @@ class PersonHost(Host):
         """The newest of each relay."""
         self._answers: dict[int, Callable[[Any], None]] = {}
         self._requests = count(1)
+        self._links = count(1)
+        self._links_seed = b""
         self._beside = count(NOT_THE_MACHINES)
         self._changed = False
 
@@ -361,7 +366,9 @@ class PersonHost(Host):
             return
         there, back = self.network.path(self.index, relay.index), self.network.path(relay.index, self.index)
         deadline = self.engine.time + dial.timeout_seconds
-        link = InitiatorLink(self.suite, self.entropy, self.timing, dial.relay, self.engine.time)
+        link = InitiatorLink(
+            self.suite, self._entropy_of_link(), self.timing, dial.relay, self.engine.time, self.preset
+        )
         dialled = self._dials[dial.relay] = _Dialled()
 
         def connect() -> None:
@@ -379,6 +386,13 @@ class PersonHost(Host):
 
         self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, dialled))
         self.engine.after(there.delay(self.engine.time) + back.delay(self.engine.time), connect)
+
+    def _entropy_of_link(self) -> Entropy:
+        """A stream of its own for a link with ticks: what the machine draws must not move them."""
+        if self.preset is Preset.DIRECT:
+            return self.entropy
+        self._links_seed = self._links_seed or self.entropy.secret(16)
+        return CounterEntropy(f"{self._links_seed.hex()} link {next(self._links)}")
 
     def _no_answer(self, stepper: Stepper | None, relay: RelayKey, dialled: "_Dialled") -> None:
         if stepper is not self._stepper or self._dials.get(relay) is not dialled:

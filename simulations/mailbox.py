@@ -21,6 +21,7 @@ from protocol.mailbox import (
     OwnInvitation,
     OwnQueue,
     OwnRelay,
+    Pair,
     Partial,
     PeerRoute,
     Profile,
@@ -267,7 +268,7 @@ class DictMailboxTransaction(DictTransaction):
     """`protocol.mailbox.PersonalTransaction`."""
 
     __slots__ = (
-        "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "partials",
+        "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "pairs", "partials",
         "profile", "queues", "routes", "seen", "sessions", "skipped", "troubles",
     )  # fmt: skip
 
@@ -279,6 +280,7 @@ class DictMailboxTransaction(DictTransaction):
         self.joining: DictTable[Joining] = DictTable(self, _NUMBERED)
         self.contacts: DictTable[Contact] = DictTable(self, _NUMBERED)
         self.sessions = DictSessions(self, _SESSIONS)
+        self.pairs: DictTable[Pair] = DictTable(self, _SESSIONS)
         self.routes: DictTable[PeerRoute] = DictTable(self, _ROUTES)
         self.items = DictOutgoingItems(self, _ITEMS)
         self.envelopes = DictSealedEnvelopes(self, self.routes)

@@ -28,6 +28,8 @@ class CheatingRelay(RelayHost):
         """What it writes down of each command that it is given: it sees them, whatever it promises."""
         self.refusals = 0
         """How often it said no."""
+        self.thrown_away: set[bytes] = set()
+        """Bodies of the envelopes that it withheld and, as if they had been read, forgot."""
         self._overtaken: tuple[End, Command] | None = None
 
     def behave(self) -> None:
@@ -96,6 +98,7 @@ class CheatingRelay(RelayHost):
             self._overtaken = end, command
             return ()
         if self._plays(FaultKind.WITHHOLD):
+            self.thrown_away.add(parse_envelope(command.envelope).body)
             self.engine.after(0.0, lambda: end.hand_over((Ack(command.subscription, command.sequence),)))
             return ()
         if self._plays(FaultKind.REPLAY):

@@ -4,6 +4,7 @@ A stream loses nothing by itself: what a network loses, a stream shows as a rese
 of order, twice, or altered is somebody's doing, and the link must notice.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum, auto
@@ -69,8 +70,8 @@ class End:
     """One end of a connection: a link, and the host that reads it."""
 
     __slots__ = (
-        "_arrival", "_unhandled", "_unread", "closed", "host", "link", "network", "number", "opened", "path", "peer",
-        "relay", "watch_at",
+        "_alarm", "_arrival", "_unhandled", "_unread", "closed", "host", "link", "network", "number", "opened", "path",
+        "peer", "relay", "watch_at",
     )  # fmt: skip
 
     def __init__(self, network: "Network", host: "Host", link: Link[Any], path: Path, relay: RelayKey | None) -> None:
@@ -86,6 +87,7 @@ class End:
         self.opened = False
         self.closed = False
         self.watch_at = 0.0
+        self._alarm = math.inf
         self._arrival = 0.0
         self._unhandled = 0
         self._unread: list[bytes] = []  # an empty deque takes 600 bytes
@@ -95,6 +97,15 @@ class End:
         now = self.network.engine.time
         while (frame := self.link.transmit(now)) is not None:
             self.network.carry(self, frame)
+        if self.link.next_frame != self._alarm:
+            self._alarm = self.link.next_frame
+            if self._alarm != math.inf:
+                self.network.engine.at(self._alarm, self._tick)
+
+    def _tick(self) -> None:
+        """A tick of the link's own has come."""
+        if not self.closed:
+            self.flush()
 
     def arrive(self, frame: bytes) -> None:
         """A frame from the peer; unread while the host has many of this connection to handle."""
@@ -119,7 +130,7 @@ class End:
                 self.opened = True
                 self.host.put(Opened(self.number, self.relay, self.link.handshake_hash))
                 self.flush()
-            elif not self.opened:
+            elif not self.opened or self.link.next_frame != self._alarm:
                 self.flush()
             if commands:
                 self.hand_over(self.host.hear(self, commands))

@@ -25,8 +25,10 @@ NAMES = {"alice": "Alice Amsel", "bob": "Bob Buchfink", "carol": "Carol Kranich"
 class Stage:
     """The processes, by name. A directory, a log and a credential file each, in one place."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, traffic: str = "direct") -> None:
         self.place = place
+        self.traffic = traffic
+        """The preset of all nodes. By default the one in which nothing waits."""
         self.addresses: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = os.environ | {"XDG_RUNTIME_DIR": str(_made(place / "run"))}
@@ -53,7 +55,7 @@ class Stage:
 
     def start_node(self, name: str, *words: str) -> None:
         """`kassiber up`, until its API answers."""
-        self.spawn(name, "up", *words, *self.profile_words(name))
+        self.spawn(name, "up", "--traffic", self.traffic, *words, *self.profile_words(name))
         self.until(self.client(name).is_running, f"{name}'s node did not start")
 
     def set_up(self) -> None:

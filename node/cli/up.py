@@ -28,6 +28,14 @@ def up(
     public: Annotated[
         str | None, Parameter(help="What contacts are told instead (name:port), where the address differs outside.")
     ] = None,
+    discovery: Annotated[
+        bool | None,
+        Parameter(help="Find contacts on the local network, and be found by them: only where you trust the network."),
+    ] = None,
+    traffic: Annotated[
+        str | None,
+        Parameter(help="How links send: direct, batched, constant, constant-4, constant-16. See settings.toml too."),
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Run the node until it is stopped (Ctrl-C or SIGTERM). Other commands talk to it."""
@@ -35,7 +43,7 @@ def up(
 
     from node.cli.serving import prepare_process
     from node.profile import locked
-    from node.settings import check_told, parse_place, read_settings
+    from node.settings import check_told, parse_place, parse_traffic, read_settings
     from protocol.timing import Timing
 
     prepare_process(logging.WARNING)
@@ -45,6 +53,10 @@ def up(
         settings = replace(settings, listen=parse_place(listen, "--listen"))
     if public is not None:
         settings = replace(settings, public=parse_place(public, "--public"))
+    if discovery is not None:
+        settings = replace(settings, discovery=discovery)
+    if traffic is not None:
+        settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)

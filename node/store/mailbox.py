@@ -31,6 +31,7 @@ from protocol.mailbox import (
     OwnInvitation,
     OwnQueue,
     OwnRelay,
+    Pair,
     Partial,
     PeerRoute,
     Profile,
@@ -115,6 +116,11 @@ SCHEMA = Schema(
         (
             "CREATE INDEX envelopes_unstored ON envelopes (route) WHERE stored_at IS NULL",
             "CREATE INDEX messages_missing ON messages (contact) WHERE missing_parent = 1",
+        ),
+        (
+            """CREATE TABLE pairs (contact INTEGER PRIMARY KEY, features INTEGER NOT NULL, told INTEGER NOT NULL,
+                own BLOB, own_before BLOB, own_version INTEGER NOT NULL, own_since REAL NOT NULL,
+                theirs BLOB, theirs_before BLOB, theirs_version INTEGER NOT NULL)""",
         ),
     ),
     secure_delete="ON",
@@ -276,6 +282,7 @@ class MailboxTransaction(SqlTransaction):
         self.joining = SqlTable(connection, "joining", Joining, ("id",))
         self.contacts = SqlTable(connection, "contacts", Contact, ("id",))
         self.sessions = SqlTable(connection, "sessions", Session, ("contact",))
+        self.pairs = SqlTable(connection, "pairs", Pair, ("contact",))
         self.routes = SqlTable(connection, "routes", PeerRoute, ("id",))
         self.items = SqlOutgoingItems(connection, "items", OutgoingItem, ("id",))
         self.envelopes = SqlSealedEnvelopes(connection, "envelopes", SealedEnvelope, ("id",))

@@ -16,6 +16,7 @@ from node.store.rows import (
     InvitationRow,
     MessageChange,
     MessageRow,
+    NearbyRow,
     StateChange,
 )
 from protocol.keys import Identity
@@ -35,6 +36,18 @@ _CONTACTS = """
     FROM contacts c"""
 _MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""
 _INVITATIONS = "SELECT id, state, created, expires, claimed_minute, name FROM invitations"
+
+
+_NEARBY = """
+    SELECT p.contact,
+        CASE WHEN p.own_before IS NOT NULL
+                AND EXISTS (SELECT 1 FROM items i WHERE i.contact = p.contact AND i.kind = :pair)
+            THEN p.own_before ELSE p.own END,
+        p.theirs, p.theirs_before, r.relay, r.host
+    FROM pairs p JOIN contacts c ON c.id = p.contact LEFT JOIN routes r ON r.contact = p.contact AND r.direct = 1
+    WHERE c.state = :active AND p.own IS NOT NULL
+    GROUP BY p.contact
+    ORDER BY (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = p.contact) DESC"""
 
 
 class MailboxReader:
@@ -59,6 +72,21 @@ class MailboxReader:
     def direct(self) -> tuple[str, bytes] | None:
         """Where contacts were told that this node itself listens."""
         return next(((relay.host, bytes(relay.relay)) for relay in self._own_relays() if relay.direct), None)
+
+    def nearby(self) -> Sequence[NearbyRow]:
+        """Contacts that may be met on a local network, the one heard from last first."""
+        queues: dict[int, set[bytes]] = {}
+        for contact, send_id in self._connection.execute(
+            "SELECT contact, send_id FROM queues WHERE direct = 1 AND contact IS NOT NULL"
+        ):
+            queues.setdefault(contact, set()).add(send_id)
+        return [
+            NearbyRow(contact, own, tuple(one for one in (theirs, before) if one is not None), relay, host,
+                      frozenset(queues.get(contact, ())))
+            for contact, own, theirs, before, relay, host in self._connection.execute(
+                _NEARBY, {"pair": ItemKind.PAIR.value, "active": ContactState.ACTIVE.value}
+            )
+        ]  # fmt: skip
 
     def _own_relays(self) -> tuple[OwnRelay, ...]:
         row = self._connection.execute("SELECT relays FROM profile").fetchone()

@@ -15,6 +15,10 @@ from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
 from protocol.mailbox import HostTrouble
 from protocol.step import Step
 
+BACKLOG_TRAVELS = 16
+"""How much longer than alone a command and its answer may take with all before them that may wait on a link: 64
+deposits one way, 128 entries the other."""
+
 
 class Ask(Enum):
     """What a request was about; with it goes the row that it concerns."""
@@ -65,7 +69,8 @@ class HostSession:
         """A fresh request number, remembered until it is answered."""
         self._next += 1
         request = Request(self._next)
-        deadline = step.now.service + step.timing.reply_seconds
+        patience = step.timing.reply_seconds + BACKLOG_TRAVELS * step.timing.travel_seconds
+        deadline = step.now.service + patience
         self.pending[request] = Pending(ask, row, deadline)
         if self._alarm <= step.now.service:
             self._alarm = deadline
@@ -184,6 +189,20 @@ class Hosts:
         """A dial failed."""
         host = self.hosts.get(relay)
         if host is not None:
+            host.dialing = False
+            self._back_off(step, host)
+
+    def found(self, step: Step, relay: RelayKey, host: str) -> None:
+        """A direct host is near: no back-off counts."""
+        known = self.hosts.get(relay)
+        if known is not None:
+            known.next_dial, known.failures = step.now.service, 0
+        self.want(step, relay, host, True)
+
+    def gone(self, step: Step, relay: RelayKey) -> None:
+        """A direct host is near no more; where a session stood, its `Closed` is under way."""
+        host = self.hosts.get(relay)
+        if host is not None and host.session is None and host.dialing:
             host.dialing = False
             self._back_off(step, host)
 

@@ -32,19 +32,24 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):
         return
-    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)
+    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
 
 
 def queue_confirmation(step: Step, contact: int) -> None:
-    """Have an envelope leave, as for a receipt, so that the contact knows that its routes arrived."""
-    if not any(item.sealed is None for item in step.tx.items.find(contact=contact, kind=ItemKind.CONFIRMATION)):
-        _add(step, contact, ItemKind.CONFIRMATION, _automatic_due(step))
+    """Have the contact told that its routes have come: somebody with nothing to say would never tell, and whoever
+    moved could not leave the old ones."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.CONFIRMATION)
+    _add(step, contact, ItemKind.CONFIRMATION, step.now.service + _delay(step))
 
 
-def _automatic_due(step: Step) -> float:
-    """After an exponential delay."""
-    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
-    return step.now.service + delay
+def queue_report(step: Step, contact: int) -> None:
+    """Say what is missing, unless until then something else leaves that says it too, or nothing is missing any more."""
+    if not step.tx.items.count(contact=contact, kind=ItemKind.REPORT, sealed=None):
+        _add(step, contact, ItemKind.REPORT, step.now.service + step.timing.gap_seconds + _delay(step))
+
+
+def _delay(step: Step) -> float:
+    return -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
 
 
 def announce_routes(step: Step, contact_id: int) -> None:
@@ -55,6 +60,12 @@ def announce_routes(step: Step, contact_id: int) -> None:
     step.tx.contacts.update(contact.id, own_routes_version=contact.own_routes_version + 1)
     step.tx.items.remove_where(contact=contact_id, kind=ItemKind.ROUTES)
     _add(step, contact_id, ItemKind.ROUTES, step.now.service)
+
+
+def queue_pair(step: Step, contact: int) -> None:
+    """Tell a contact by what this node is recognised; what is sent is read when it is packed."""
+    step.tx.items.remove_where(contact=contact, kind=ItemKind.PAIR)
+    _add(step, contact, ItemKind.PAIR, step.now.service)
 
 
 def queue_profile(step: Step, contact: int) -> None:

@@ -7,8 +7,9 @@ another queue the items are sealed anew. Items stay until the contact is known t
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import routes
+from protocol.delivery import pairing, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.items import queue_report
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
@@ -26,7 +27,7 @@ from protocol.envelope.items import (
     pad_items,
 )
 from protocol.errors import Code
-from protocol.keys import MessageId, Minute
+from protocol.keys import MessageId, Minute, RelayKey
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
@@ -83,7 +84,9 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
         state = load_ratchet(step, contact_id)
         if not session.has_room or not _may_seal(step, contact, state):
             return
-        _deposit(step, session, route, _seal_next(step, contact, state, route))
+        encoded, carried = _pack(step, contact)
+        if carried:
+            _deposit(step, session, route, _seal_next(step, contact, state, route, encoded, carried))
 
 
 def deposit_again(step: Step, session: HostSession) -> None:
@@ -113,8 +116,6 @@ def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[M
             step.tx.items.update(item.id, stored=True)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT:
             relayed.append(item.message_id)
-        elif item.kind is ItemKind.CONFIRMATION:  # whoever does not get it announces again
-            step.tx.items.remove(item.id)
     whole = [name for name in dict.fromkeys(relayed) if step.tx.items.all_stored(row.contact, name)]
     return row.contact, whole
 
@@ -134,7 +135,9 @@ def deposit_refused(step: Step, hosts: Hosts, session: HostSession, envelope_id:
         return row.contact
     route = routes.back_off(step, route, code)
     if _alternative(step, hosts, route) is not None and _room(step, row.contact) > 0:
-        supersede(step, row.id)
+        whole = step.tx.envelopes.get(row.id)
+        assert whole is not None
+        _send_elsewhere(step, whole)
     return row.contact
 
 
@@ -180,8 +183,9 @@ def send_missing(step: Step, contact_id: int) -> bool:
     for row in step.tx.envelopes.below(contact_id, contact.peer_total) if contact is not None else ():
         if row.stored_at is None:
             continue
-        if row.stored_at + step.timing.gap_seconds > step.now.service:
-            step.wake_at(row.stored_at + step.timing.gap_seconds)
+        due = row.stored_at + step.timing.gap_seconds + step.timing.travel_seconds
+        if due > step.now.service:
+            step.wake_at(due)
             young = True
         elif _room(step, contact_id) > 0:
             supersede(step, row.id)
@@ -205,10 +209,9 @@ def supersede(step: Step, envelope_id: int) -> None:
 
 
 def supersede_route(step: Step, route: PeerRoute) -> None:
-    """Everything under way on one route is sealed anew, but a handshake is re-sent as it is (Spec 6 §4)."""
+    """Everything under way on one route goes another way."""
     for row in step.tx.envelopes.find(route=route.id):
-        if not _move_handshake(step, row):
-            supersede(step, row.id)
+        _send_elsewhere(step, row)
 
 
 def reroute(step: Step, hosts: Hosts) -> set[int]:
@@ -223,6 +226,14 @@ def reroute(step: Step, hosts: Hosts) -> set[int]:
             continue
         for route in step.tx.routes.find(relay=trouble.relay):
             touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
+    return touched
+
+
+def leave(step: Step, hosts: Hosts, relay: RelayKey) -> set[int]:
+    """Contacts whose envelopes lay undeposited on a host that has gone: they take another way now, not in a minute."""
+    touched: set[int] = set()
+    for route in step.tx.routes.find(relay=relay):
+        touched |= {route.contact} | _reroute_one(step, hosts, route, False)
     return touched
 
 
@@ -281,8 +292,7 @@ def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -
         hosts.want(step, route.relay, route.host, route.direct)
         return set()
     for row in rows[: _room(step, route.contact)]:
-        if not _move_handshake(step, row):
-            supersede(step, row.id)
+        _send_elsewhere(step, row)
     return {route.contact}
 
 
@@ -297,6 +307,12 @@ def _alternative(step: Step, hosts: Hosts, avoided: PeerRoute) -> PeerRoute | No
     return found
 
 
+def _send_elsewhere(step: Step, row: SealedEnvelope) -> None:
+    """What one route does not take is sealed anew for another, but a handshake goes as it is (Spec 6 §4)."""
+    if not _move_handshake(step, row):
+        supersede(step, row.id)
+
+
 def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
     """A handshake (index 0 of a waiting joiner) is never sealed twice: the same body goes to the next claimed route."""
     contact = step.tx.contacts.get(row.contact)
@@ -308,6 +324,7 @@ def _move_handshake(step: Step, row: SealedEnvelope) -> bool:
         body = parse_envelope(row.envelope).body
         envelope, _ = seal_envelope(step.suite, usable[0].key, usable[0].send_id, body)
         step.tx.envelopes.update(row.id, route=usable[0].id, envelope=envelope, stored_minute=None, stored_at=None)
+        step.wake_at(step.now.service)
     return True
 
 
@@ -336,9 +353,10 @@ def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnve
     step.send(session.connection, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
 
 
-def _seal_next(step: Step, contact: Contact, state: Ratchet, route: PeerRoute) -> SealedEnvelope:
-    """One envelope with as much as fits of what waits; saved with the ratchet that sealed it."""
-    encoded, carried = _pack(step, contact)
+def _seal_next(
+    step: Step, contact: Contact, state: Ratchet, route: PeerRoute, encoded: list[bytes], carried: list[OutgoingItem]
+) -> SealedEnvelope:
+    """One envelope with what was packed; saved with the ratchet that sealed it."""
     received = _received_item(step, contact, state)
     payload = pad_items([encode_item(received), *encoded], PAYLOAD_BYTES)
     state, body = ratchet.seal(step.suite, step.entropy, state, payload)
@@ -353,9 +371,20 @@ def _seal_next(step: Step, contact: Contact, state: Ratchet, route: PeerRoute) -
 
 def _received_item(step: Step, contact: Contact, state: Ratchet) -> Received:
     lowest = step.tx.envelopes.lowest_index(contact.id)
-    missing = step.tx.skipped.missing(contact.id, contact.peer_floor, MAX_GAPS + 1)
+    missing = _missing(step, contact, MAX_GAPS + 1)
     total = state.receive_index if len(missing) <= MAX_GAPS else missing[MAX_GAPS]
     return Received(lowest if lowest is not None else state.send_index, total, missing[:MAX_GAPS])
+
+
+def _missing(step: Step, contact: Contact, limit: int) -> list[int]:
+    """Lowest indexes of the contact's envelopes that have not come and may still come."""
+    return step.tx.skipped.missing(contact.id, contact.peer_floor, limit)
+
+
+def owe_report(step: Step, contact: Contact) -> None:
+    """An envelope brought something, and others before it have not come: the contact hears of it in any case."""
+    if _missing(step, contact, 1):
+        queue_report(step, contact.id)
 
 
 def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]]:
@@ -364,7 +393,11 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     encoded: list[bytes] = []
     carried: list[OutgoingItem] = []
     receipts: list[OutgoingItem] = []
+    reports: list[OutgoingItem] = []
     for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
+        if item.kind is ItemKind.REPORT:
+            reports.append(item)
+            continue
         if item.kind is ItemKind.RECEIPT:
             need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
             if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
@@ -388,7 +421,12 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     if receipts:
         names = [item.message_id for item in receipts if item.message_id is not None]
         encoded.append(encode_item(Receipt(names)))
-    return encoded, carried + receipts
+    carried += receipts
+    if not carried and reports and not _missing(step, contact, 1):
+        for item in reports:
+            step.tx.items.remove(item.id)
+        return [], []
+    return encoded, carried + reports
 
 
 def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
@@ -406,8 +444,11 @@ def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
         if not usable:
             return None
         return encode_item(NewRoutes(contact.own_routes_version, [as_route(queue) for queue in usable]))
+    if item.kind is ItemKind.PAIR:
+        told = pairing.item_of(step, contact.id)
+        return encode_item(told) if told is not None else None
     profile = step.tx.profile.get(1)
-    return encode_item(Profile(profile.name, 0)) if profile is not None else None
+    return encode_item(Profile(profile.name, step.features)) if profile is not None else None
 
 
 def content_of(message: Message) -> bytes:

@@ -41,7 +41,7 @@ class Waiting:
 
     def invite(self, step: Step, request: int, invitation: int) -> None:
         """Answer once the invitation stands at its relays, or at one of them and a moment has passed."""
-        deadline = step.now.service + step.timing.dial_seconds
+        deadline = step.now.service + step.timing.dial_seconds + step.timing.travel_seconds
         self._invites[invitation] = _Invite(request, deadline)
         step.wake_at(deadline)
 
@@ -54,7 +54,7 @@ class Waiting:
         if all(queue.state is QueueState.READY for queue in made):
             self._answer_invite(step, invitation, waiting)
         elif any(queue.state is QueueState.READY and not queue.direct for queue in made) and waiting.soon is None:
-            waiting.soon = step.now.service + _SOON_SECONDS
+            waiting.soon = min(step.now.service + _SOON_SECONDS + step.timing.travel_seconds, waiting.deadline)
             step.wake_at(waiting.soon)
 
     def accept(self, step: Step, request: int, number: int) -> None:
@@ -62,7 +62,7 @@ class Waiting:
         former = self._accepts.pop(number, None)
         if former is not None:
             step.effects.append(Answer(former.request, WorldError("The same invitation is being accepted elsewhere.")))
-        deadline = step.now.service + 3 * step.timing.dial_seconds
+        deadline = step.now.service + 3 * step.timing.dial_seconds + step.timing.travel_seconds
         self._accepts[number] = _Accept(request, deadline)
         step.wake_at(deadline)
 

@@ -1,1 +1,1 @@
-"""Finding relays: signed lists of them, and which of them to use (Spec 9)."""
+"""Finding contacts on a local network without telling others who is there (Spec 9). Volatile; without sockets."""

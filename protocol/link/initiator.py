@@ -7,30 +7,47 @@ from protocol.entropy import Entropy
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code, PeerError
 from protocol.keys import DhPrivate, Digest, KemSeed, RelayKey, Request
-from protocol.limits import MAX_COMMANDS_PER_FRAME, MAX_UNANSWERED_DEPOSITS
+from protocol.limits import MAX_UNANSWERED_DEPOSITS
 from protocol.link import offers
-from protocol.link.link import FRAME_ROOM, Link
+from protocol.link.link import Link
 from protocol.timing import Timing
+from protocol.traffic.shaper import fit, make_shaper
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import Accepted, Command, Custody, Deposit, OnWireToNode, Refused, Stored
+from protocol.wire.commands import Accepted, Command, Custody, Deposit, OnWireToNode, Preset, Refused, Shape, Stored
 from protocol.wire.frames import decode_frame
 
 _decoder: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 
 
 class InitiatorLink(Link[bytes]):
-    """A node's end of a connection to a relay whose 32-byte Ed25519 key it knows."""
+    """A node's end of a connection to a relay whose 32-byte Ed25519 key it knows.
 
-    __slots__ = ("_deposits", "_handshake", "_relay", "_suite")
+    With `psk`, the 32 bytes of Spec 9 §5, the session rests on that secret, and on the key only custody does.
+    """
 
-    def __init__(self, suite: Suite, entropy: Entropy, timing: Timing, relay: RelayKey, now: float) -> None:
-        """Raises PeerError BAD_KEY: `relay` is no Ed25519 key."""
-        super().__init__(entropy, timing, now)
+    __slots__ = ("_deposits", "_handshake", "_preset", "_relay", "_suite")
+
+    def __init__(
+        self,
+        suite: Suite,
+        entropy: Entropy,
+        timing: Timing,
+        relay: RelayKey,
+        now: float,
+        preset: Preset = Preset.DIRECT,
+        psk: bytes | None = None,
+    ) -> None:
+        """Both directions follow the preset. Raises PeerError BAD_KEY: `relay` is no Ed25519 key."""
+        shaper = make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=True)
+        super().__init__(entropy, timing, shaper, now)
+        self._preset = preset
         self._suite = suite
         self._relay = relay
         self._deposits: dict[Request, Digest] = {}
         ephemeral = DhPrivate(entropy.secret(32))
-        self._handshake = Initiator(suite, suite.relay_dh_public(relay), ephemeral, KemSeed(entropy.secret(64)))
+        static = suite.relay_dh_public(relay)
+        seed = KemSeed(entropy.secret(64))
+        self._handshake = Initiator(suite, static if psk is None else None, ephemeral, seed, psk=psk)
         self._handshake_message = self._handshake.write(offers.offer())
 
     def _shake_hands(self, message: bytes) -> None:
@@ -38,6 +55,8 @@ class InitiatorLink(Link[bytes]):
         offers.check_choice(payload)
         self._session = session
         del self._handshake  # and with it the ephemeral keys
+        if self._preset is not Preset.DIRECT:
+            self.queue(Shape(self._preset))
 
     def _prepare(self, command: Command) -> tuple[bytes, int]:
         if type(command) is Deposit:
@@ -47,16 +66,11 @@ class InitiatorLink(Link[bytes]):
         encoded = encode(command)
         return encoded, len(encoded)
 
-    def _pack(self) -> list[bytes]:
-        room, count = FRAME_ROOM, 0
-        for encoded in self._waiting[:MAX_COMMANDS_PER_FRAME]:
-            if len(encoded) > room:
-                break
-            room -= len(encoded)
-            count += 1
+    def _pack(self, room: int) -> list[bytes]:
+        count = fit(map(len, self._waiting), room)
         packed = self._waiting[:count]
         del self._waiting[:count]
-        self.queued_bytes -= FRAME_ROOM - room
+        self.queued_bytes -= sum(map(len, packed))
         return packed
 
     def _unpack(self, plaintext: bytes) -> list[Command]:

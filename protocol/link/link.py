@@ -1,9 +1,12 @@
-"""What both ends of a connection share: frames in and out, how much may wait, keep-alive and silence (Spec 7 §4, §5).
+"""What both ends of a connection share: frames in and out, how much may wait, and silence (Spec 7 §4, §5).
+
+When a frame leaves, and how many slots it may have, is its shaper's business (Spec 10).
 
 A link is volatile and synchronous: bytes in, commands out; commands in, padded frames out. Whatever it raises ends its
 connection with that code.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
@@ -13,37 +16,36 @@ from protocol.errors import Code, PeerError
 from protocol.keys import HandshakeHash
 from protocol.limits import MAX_COMMANDS_PER_FRAME, MAX_QUEUED_COMMAND_BYTES, SLOT_BYTES
 from protocol.timing import Timing
+from protocol.traffic.policies import Stream
+from protocol.traffic.shaper import Shaper, room
 from protocol.wire.codec import encode
 from protocol.wire.commands import Command
-from protocol.wire.frames import FRAME_SIZES, MAX_COMMAND_BYTES, pad_frame
+from protocol.wire.frames import FRAME_SIZES, pad_frame
 
 Waiting = TypeVar("Waiting")
 
-ARRAY_HEADER_BYTES = 3
-"""Of a msgpack array of 16 to 65,535 elements; fewer elements take one byte."""
-FRAME_ROOM = MAX_COMMAND_BYTES - ARRAY_HEADER_BYTES
 SILENCE_FACTOR = 2.5
 
 _EMPTY = pad_frame(encode(()))
+_ONE_SLOT = room(1)
 
 
 class Link(ABC, Generic[Waiting]):
     """One end of a connection. Times are seconds of any clock that does not go back."""
 
     __slots__ = (
-        "_entropy", "_handshake_message", "_heard", "_keep_alive", "_opened", "_sent", "_session", "_timing",
-        "_waiting",
+        "_entropy", "_handshake_message", "_heard", "_opened", "_session", "_shaper", "_timing", "_waiting",
         "queued_bytes",
     )  # fmt: skip
 
-    def __init__(self, entropy: Entropy, timing: Timing, now: float) -> None:
+    def __init__(self, entropy: Entropy, timing: Timing, shaper: Shaper, now: float) -> None:
         self._entropy = entropy
         self._timing = timing
         self._session: Session | None = None
         self._handshake_message: bytes | None = None
         self._waiting: list[Waiting] = []
-        self._heard = self._sent = self._opened = now
-        self._keep_alive = self._draw_keep_alive()
+        self._shaper = shaper
+        self._heard = self._opened = now
         self.queued_bytes = 0  # of commands that wait to be packed
 
     @property
@@ -62,7 +64,12 @@ class Link(ABC, Generic[Waiting]):
         """When `tick` and `transmit` are wanted even if nothing happens."""
         if self._session is None:
             return self._opened + self._timing.handshake_seconds
-        return min(self._sent + self._keep_alive, self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds)
+        return min(self._shaper.next_wake, self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds)
+
+    @property
+    def next_frame(self) -> float:
+        """When `transmit` is wanted to the millisecond: at a tick. Infinite where frames leave at no such time."""
+        return self._shaper.next_wake if self._shaper.paced and self._session is not None else math.inf
 
     def receive(self, data: bytes, now: float) -> list[Command]:
         """The commands of one message of the transport; none in a handshake or keep-alive.
@@ -81,6 +88,7 @@ class Link(ABC, Generic[Waiting]):
     def queue(self, command: Command) -> None:
         """Leaves with a coming frame, in order. Raises PeerError LIMIT: the peer does not take what it asked for."""
         waiting, length = self._prepare(command)
+        assert length <= _ONE_SLOT, "every command fits the frames of every policy"
         self.queued_bytes += length
         if self.queued_bytes > MAX_QUEUED_COMMAND_BYTES:
             raise PeerError(Code.LIMIT, "too many bytes wait to be sent")
@@ -90,19 +98,21 @@ class Link(ABC, Generic[Waiting]):
         """The next message for the transport, one of 4,096, 8,192, 16,384 or 32,768 bytes; None: nothing is due."""
         if self._handshake_message is not None:
             message, self._handshake_message = self._handshake_message, None
-            self._sent = now
             return message
         if self._session is None:
             return None
-        if self._waiting:
-            plaintext = _pad_commands(self._pack())
-        elif now >= self._sent + self._keep_alive:
-            self._keep_alive = self._draw_keep_alive()
-            plaintext = _EMPTY
-        else:
+        turn = self._shaper.due(now, bool(self._waiting))
+        if turn is None:
             return None
-        self._sent = now
+        if self._waiting and turn.stream is Stream.PAYLOAD:
+            plaintext = _pad_commands(self._pack(room(turn.most_slots)))
+        else:
+            plaintext = _EMPTY
         return self._session.sending.encrypt(plaintext)
+
+    def taken(self, now: float) -> None:
+        """The transport took what `transmit` gave it only now. Wanted wherever that takes time."""
+        self._shaper.taken(now)
 
     def tick(self, now: float) -> None:
         """Raises PeerError SILENT: no handshake in time, or nothing heard for 2.5 keep-alives."""
@@ -113,10 +123,6 @@ class Link(ABC, Generic[Waiting]):
         if now >= deadline:
             raise PeerError(Code.SILENT)
 
-    def _draw_keep_alive(self) -> float:
-        """Within 20 % of what is set, so that connections that opened together do not stay in step."""
-        return self._timing.keep_alive_seconds * (0.8 + 0.4 * self._entropy.uniform())
-
     @abstractmethod
     def _shake_hands(self, message: bytes) -> None:
         """Take the peer's 4,096-byte handshake message."""
@@ -126,8 +132,8 @@ class Link(ABC, Generic[Waiting]):
         """What waits for a command, and the bytes that it is counted as."""
 
     @abstractmethod
-    def _pack(self) -> list[bytes]:
-        """Encoded commands for one frame, taken from `_waiting`: at most 256, within `FRAME_ROOM`."""
+    def _pack(self, room: int) -> list[bytes]:
+        """Encoded commands for one frame, taken from `_waiting`: at most 256, of at most so many bytes together."""
 
     @abstractmethod
     def _unpack(self, plaintext: bytes) -> list[Command]:

@@ -38,6 +38,16 @@ class Role(IntEnum):
     SENDER = 2
 
 
+class Preset(IntEnum):
+    """How a link sends (Spec 10 §2). The names in `protocol.traffic.policies.NAMES` are what people write."""
+
+    DIRECT = 1
+    BATCHED = 2
+    CONSTANT = 3
+    CONSTANT_4 = 4
+    CONSTANT_16 = 5
+
+
 class MarkerKind(IntEnum):
     """What a relay tells the recipient in the queue's own stream."""
 
@@ -128,6 +138,12 @@ class Drop(_Wire, frozen=True, tag=8):
     receive_id: ReceiveIdField
 
 
+class Shape(_Wire, frozen=True, tag=16):
+    """How the relay is to send on this link from now on. Once a session; no reply (Spec 10 §5)."""
+
+    preset: Preset
+
+
 class Done(_Wire, frozen=True, tag=32):
     """Create, settle, prove or drop was carried out and is durable."""
 
@@ -193,7 +209,7 @@ class Ended(_Wire, frozen=True, tag=40):
     subscription: SubscriptionField
 
 
-ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop
+OnWireToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Shape
 OnWireToNode: TypeAlias = Done | Claimed | Subscribed | Stored | Refused | Custody | Delivery | Marker | Ended
 
 
@@ -205,5 +221,7 @@ class Accepted(Struct, frozen=True, gc=False):
     minute: Minute
 
 
+ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop
+"""What a relay's machine is handed: `shape` is its link's own."""
 ToNode: TypeAlias = Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended
-Command: TypeAlias = ToRelay | ToNode
+Command: TypeAlias = ToRelay | ToNode | Shape

@@ -13,6 +13,9 @@ from protocol.wire.codec import Decoder, encode
 
 T = TypeVar("T")
 
+ARRAY_HEADER_BYTES = 3
+"""Of a msgpack array of 16 to 65,535 elements; fewer elements take one byte."""
+
 _ZEROS = bytes(SLOT_BYTES * FRAME_SLOTS[-1])
 
 

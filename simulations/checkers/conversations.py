@@ -37,11 +37,15 @@ def conversations(world: World) -> Iterator[tuple[Side, Side]]:
             yield side, sides[other, own]
 
 
-def one_sided(world: World) -> Iterator[Side]:
+def one_sided(world: World) -> list[Side]:
     """Conversations that only one person knows of: a joiner's whose handshake has not come, or a race's loser's."""
     found = {(id(side.person), side.contact.id) for pair in conversations(world) for side in pair}
+    alone: list[Side] = []
     for person in world.people:
         with person.disk.look() as tx:
-            for contact in tx.contacts.find():
-                if (id(person), contact.id) not in found:
-                    yield Side(person, contact, tx.messages.find(contact=contact.id))
+            alone += [
+                Side(person, contact, tx.messages.find(contact=contact.id))
+                for contact in tx.contacts.find()
+                if (id(person), contact.id) not in found
+            ]
+    return alone

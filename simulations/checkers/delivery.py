@@ -1,24 +1,34 @@
 """Nothing is lost, nothing is shown twice: what one side wrote is what the other side shows (Spec 6)."""
 
+from protocol.envelope.envelope import parse_envelope
 from protocol.mailbox import ContactState, MessageState
 from simulations.checkers import Violation
 from simulations.checkers.conversations import Side, conversations, one_sided
+from simulations.host import PersonHost
 from simulations.script import FaultKind
 from simulations.world import World, text_of
 
 
 def all_delivered(world: World) -> bool:
     """Whether every node knows of each of its messages that it has arrived; cheap enough to ask often."""
-    lost = (ContactState.WAITING, ContactState.REFUSED) if world.fired[FaultKind.WITHHOLD] else (ContactState.REFUSED,)
-    excluded = ", ".join(str(state.value) for state in lost)
-    for person in world.people:
-        waiting = person.disk.connection.execute(
-            "SELECT 1 FROM messages m JOIN contacts c ON c.id = m.contact"
-            f" WHERE m.mine = 1 AND m.state < 3 AND c.state NOT IN ({excluded}) LIMIT 1"
-        ).fetchone()
-        if waiting is not None:
-            return False
-    return all(_may_wait(world, side) for side in one_sided(world))
+    on_their_way = [(person.index, contact, state) for person in world.people for contact, state in _unsettled(person)]
+    if any(state is not ContactState.WAITING for _, _, state in on_their_way):
+        return False
+    alone = one_sided(world)
+    if not all(_may_wait(world, side) for side in alone):
+        return False
+    excused = {(side.person.index, side.contact.id) for side in alone}
+    return all((person, contact) in excused for person, contact, _ in on_their_way)
+
+
+def _unsettled(person: PersonHost) -> list[tuple[int, ContactState]]:
+    """Contacts to whom a message is on its way that is not known to have arrived."""
+    found = person.disk.connection.execute(
+        "SELECT DISTINCT c.id, c.state FROM messages m JOIN contacts c ON c.id = m.contact"
+        " WHERE m.mine = 1 AND m.state < 3 AND c.state <> ?",
+        (ContactState.REFUSED.value,),
+    )
+    return [(contact, ContactState(state)) for contact, state in found]
 
 
 def check_delivery(world: World) -> None:
@@ -42,11 +52,21 @@ def _may_wait(world: World, side: Side) -> bool:
 
     A relay that went back in time has again the queue which the inviter dropped: the loser waits there for nobody.
     """
-    if side.contact.state is ContactState.REFUSED or world.fired[FaultKind.WITHHOLD]:
+    if side.contact.state is ContactState.REFUSED or _lost_handshake(world, side):
         return True
     inviter = world.person_of(side.contact.identity).index
     lost_race = any(inviter == one and side.person.index in joiners for one, joiners in world.met)
     return lost_race and world.fired[FaultKind.OLD_DISK] > 0
+
+
+def _lost_handshake(world: World, side: Side) -> bool:
+    """Whether a relay threw away what would have made this contact known to the other one (Spec 6 §2)."""
+    if side.contact.state is not ContactState.WAITING:
+        return False
+    with side.person.disk.look() as tx:
+        handshakes = [row.envelope for row in tx.envelopes.find(contact=side.contact.id) if row.index == 0]
+    bodies = {parse_envelope(envelope).body for envelope in handshakes if envelope}
+    return any(bodies & relay.thrown_away for relay in world.relays)
 
 
 def _check_direction(sender: Side, reader: Side) -> None:

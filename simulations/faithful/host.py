@@ -20,6 +20,7 @@ from protocol.keys import RelayKey
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.operations import Operation
+from protocol.wire.commands import Preset
 from simulations.faithful.agenda import Agenda
 from simulations.faithful.stream import VirtualFrames, virtual_pair
 from simulations.host import STEP_SECONDS, Host, OrderedCore, PersonHost
@@ -143,6 +144,11 @@ class WholeHost(Host):
         """Carries out a `Dial` (`node.transport.contract.Connect`)."""
         raise WorldError("a relay dials nobody")
 
+    def preset_of(self, relay: RelayKey) -> Preset:
+        """What links to this relay follow."""
+        del relay
+        return Preset.DIRECT
+
     async def live(self, running: Running) -> None:
         """Beside a running node, until it ends."""
 
@@ -153,6 +159,7 @@ class WholeHost(Host):
                     open_core(
                         lambda: self._make(life), suite=self.suite, entropy=self.entropy_of_links(), timing=self.timing,
                         connect=self.connect, inline=True, wall=self.wall, step_seconds=STEP_SECONDS,
+                        preset=self.preset_of,
                     ) as life.running,
                     trio.open_nursery() as nursery,
                 ):  # fmt: skip
@@ -203,6 +210,9 @@ class WholePerson(WholeHost, PersonHost):
 
     def entropy_of_links(self) -> Entropy:
         return self.entropy
+
+    def preset_of(self, relay: RelayKey) -> Preset:
+        return self.preset
 
     def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
         if self._life is not None:

@@ -94,7 +94,7 @@ OF_DELIVERY = (
         "same-body-on-two-queues",
         _OUTBOX,
         "The same body never lies in two queues: for another route a content is sealed anew.",
-        "        if not _move_handshake(step, row):\n            supersede(step, row.id)\n    return {route.contact}",
+        "        _send_elsewhere(step, row)\n    return {route.contact}",
         "        other = _alternative(step, hosts, route)\n"
         "        if other is not None and other.state is RouteState.CLAIMED:\n"
         "            body = parse_envelope(row.envelope).body\n"
@@ -105,6 +105,20 @@ OF_DELIVERY = (
         "            session = hosts.hosts[other.relay].session\n"
         "            if session is not None:\n                deposit_again(step, session)\n"
         "    return {route.contact}",
+    ),
+    Mutant(
+        "handshake-given-up",
+        _OUTBOX,
+        "A handshake that a relay has no room for goes to the next one as it is.",
+        "        _send_elsewhere(step, whole)",
+        "        supersede(step, whole.id)",
+    ),
+    Mutant(
+        "missing-told-in-answers-only",
+        _OUTBOX,
+        "What is missing is reported even where there is nothing to answer.",
+        "        queue_report(step, contact.id)",
+        "        return",
     ),
     Mutant(
         "refused-route-not-left",
@@ -166,9 +180,9 @@ OF_DELIVERY = (
         "no-receipts",
         _ITEMS,
         "Every content is receipted.",
-        "    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)",
+        "    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)",
         "    if step.now.minute % 2 and first:\n        return\n"
-        "    _add(step, contact, ItemKind.RECEIPT, _automatic_due(step), message_id)",
+        "    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)",
     ),
     Mutant(
         "routes-version-stands-still",

@@ -8,6 +8,7 @@ _SUITE = "protocol/crypto/suite.py"
 _NOISE = "protocol/crypto/noise.py"
 _LIMITS = "protocol/limits.py"
 _LINK = "protocol/link/link.py"
+_SHAPER = "protocol/traffic/shaper.py"
 _INITIATOR = "protocol/link/initiator.py"
 _RESPONDER = "protocol/link/responder.py"
 
@@ -96,10 +97,10 @@ OF_KEYS = (
     ),
     Mutant(
         "keep-alive-never-sent",
-        _LINK,
+        _SHAPER,
         "An idle link stays open.",
-        "        elif now >= self._sent + self._keep_alive:",
-        "        elif now >= self._sent + 100.0 * self._keep_alive:",
+        "        self._keep_alive_at = self.next_wake = now + self._interval\n        return _WHOLE",
+        "        self._keep_alive_at = self.next_wake = now + 100.0 * self._interval\n        return _WHOLE",
     ),
     Mutant(
         "hearing-not-noticed",

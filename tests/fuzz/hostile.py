@@ -9,8 +9,6 @@ from random import Random
 from protocol.crypto.labels import SIGN_RELAY_LIST
 from protocol.crypto.noise import Initiator, Responder
 from protocol.crypto.suite import RealSuite, sha256
-from protocol.discovery.relay_list import ListedRelay, RelayList, read_list
-from protocol.discovery.selection import merge
 from protocol.envelope.envelope import seal_envelope
 from protocol.keys import (
     ClaimSeed,
@@ -28,6 +26,8 @@ from protocol.limits import BODY_BYTES, FIRST_PAYLOAD_BYTES, INVITATION_PADDED_B
 from protocol.link import offers
 from protocol.link.initiator import InitiatorLink
 from protocol.link.responder import ResponderLink
+from protocol.relays.relay_list import ListedRelay, RelayList, read_list
+from protocol.relays.selection import merge
 from protocol.session import handshake, ratchet
 from protocol.session.identity import make_identity
 from protocol.session.invitation import Invitation, Route, decode_invitation, link_keys, open_invitation

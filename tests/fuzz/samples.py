@@ -30,21 +30,23 @@ from protocol.wire.commands import (
     Marker,
     MarkerKind,
     OnWireToNode,
+    OnWireToRelay,
+    Preset,
     Prove,
     Refused,
     Role,
     Settle,
+    Shape,
     Stored,
     Subscribe,
     Subscribed,
-    ToRelay,
 )
 
 _SIXTEEN, _KEY, _SIGNATURE = bytes(range(16)), bytes(range(32)), Signature(bytes(range(64)))
 _ONE, _SUBSCRIPTION, _MINUTE = Request(1), Subscription(70_000), Minute(29_000_000)
 _SEALED, _ENVELOPE = bytes(SEALED_INVITATION_BYTES), bytes(ENVELOPE_BYTES)
 
-TO_RELAY: list[ToRelay] = [
+TO_RELAY: list[OnWireToRelay] = [
     Create(_ONE, RecipientKey(_KEY), SendId(_SIXTEEN), ClaimKey(_KEY), None, _SIGNATURE),
     Claim(Request(2), _SIXTEEN, SenderKey(_KEY), _SIGNATURE),
     Settle(Request(300), ReceiveId(_SIXTEEN)),
@@ -53,6 +55,7 @@ TO_RELAY: list[ToRelay] = [
     Deposit(_ONE, _ENVELOPE),
     Ack(_SUBSCRIPTION, Sequence(2**40)),
     Drop(_ONE, ReceiveId(_SIXTEEN)),
+    Shape(Preset.BATCHED),
     Create(
         _ONE,
         RecipientKey(_KEY),

@@ -63,7 +63,7 @@ class Journey(Stage):
         settings = directory / "settings.toml"
         if not settings.exists():
             lines = [f"{key} = {value}\n" for key, value in self._scaled.items()]
-            settings.write_text("".join(["[timing]\n", *lines]), encoding="utf-8")
+            settings.write_text("".join(['traffic = "direct"\n[timing]\n', *lines]), encoding="utf-8")
         return super().spawn(name, *words)
 
     def until(self, condition: Callable[[], Any], failure: str) -> Any:

@@ -30,4 +30,4 @@ def test_the_readme_names_every_command() -> None:
 def test_the_readme_says_what_is_not_protected() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "**Delivery receipts** | **not protected yet.**" in readme
-    assert "**When and how much** | **not protected yet.**" in readme
+    assert '**When and how much** | **not protected, but for** `traffic = "constant"`' in readme

@@ -35,7 +35,7 @@ class Person:
         return [json.loads(line)["text"] for line in self("inbox", "--json").splitlines()]
 
     def up(self) -> Any:
-        return running(self.directory, [*KASSIBER, "up", "--credential-file", "key"])
+        return running(self.directory, [*KASSIBER, "up", "--traffic", "direct", "--credential-file", "key"])
 
 
 @pytest.fixture

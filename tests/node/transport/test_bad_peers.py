@@ -223,8 +223,8 @@ async def test_an_idle_session_is_kept_alive_by_both() -> None:
     async with serving(timing) as served, Client.connect(served.port) as client:
         for _ in range(8):
             assert await client.receive() == []
-            client.link._keep_alive = 0.0
-            await client.flush()
+            assert client.link._session is not None
+            await client.socket.send_message(client.link._session.sending.encrypt(encode_frame([])))
         await client.send(deposit(1))
         assert await client.receive() == [accepted(1)]
 

@@ -139,6 +139,26 @@ def test_what_a_contact_reported_missing_is_sent_again_though_both_are_silent(tm
     check_delivered(alice, bob, ["lost", "arrived"], [])
 
 
+def test_a_long_text_that_relays_lost_comes_in_full_once_anything_later_comes(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, first, second = couple(world)
+    bob.crash()
+    lost = "a long story " * 4_000
+    alice.send(lost)
+    world.run(5)
+    assert alice.states() == {lost: "relayed"}
+    for relay in (first, second):
+        relay.crash()
+        relay.destroy_disk()
+        relay.boot()
+    bob.boot()
+    world.run(20)
+    alice.send("later")
+    world.run(200)
+    assert set(alice.states().values()) == {"delivered"}
+    assert bob.conversation() == [lost, "later"]
+
+
 def test_an_invitation_opened_by_two_people_makes_one_contact(tmp_path: Path) -> None:
     """Over two relays: each of the two reaches another relay first."""
     world = World(tmp_path)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from protocol.errors import Code, PeerError
 from protocol.keys import Request
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import OnWireToNode, Refused, ToRelay
+from protocol.wire.commands import OnWireToNode, OnWireToRelay, Refused
 
-TO_RELAY: Decoder[list[ToRelay]] = Decoder(list[ToRelay])
+TO_RELAY: Decoder[list[OnWireToRelay]] = Decoder(list[OnWireToRelay])
 TO_NODE: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 
 REASONS = [

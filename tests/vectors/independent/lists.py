@@ -1,4 +1,4 @@
-"""Signed lists of relays (Spec 9, relay lists)."""
+"""Signed lists of relays (Spec 11)."""
 
 from collections.abc import Sequence
 

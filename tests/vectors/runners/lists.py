@@ -1,8 +1,8 @@
 """Signed lists of relays."""
 
 from protocol.crypto.suite import RealSuite
-from protocol.discovery.relay_list import HeldList, ListedRelay, RelayList, read_list, sign_list
 from protocol.keys import Minute, PublisherKey, RelayKey
+from protocol.relays.relay_list import HeldList, ListedRelay, RelayList, read_list, sign_list
 from tests.vectors.runners.given import Given, Result
 from tests.vectors.scenario import from_hex
 

@@ -11,7 +11,7 @@ from tests.vectors.runners.given import Given, Result
 from tests.vectors.scenario import to_hex
 
 DECODERS: dict[str, Decoder[list[Any]]] = {
-    "relay": Decoder(list[commands.ToRelay]),
+    "relay": Decoder(list[commands.OnWireToRelay]),
     "node": Decoder(list[commands.OnWireToNode]),
 }
 

@@ -77,6 +77,23 @@ def _good() -> Iterator[Scenario]:
             "commands": [done],
         },
     )  # fmt: skip
+    shaped = _Session("shaped")
+    shape = encoded("shape", 3)
+    yield Scenario(
+        "link-shaped", "10 §5", "a relay's end: a preset is the link's own, what came with it goes on",
+        "link_relay",
+        shaped.at_relay(shaped.first, shaped.from_node(0, frame([shape, settle], 1))),
+        {"handshake_hash": shaped.h, "sent": [shaped.second], "commands": [settle]},
+    )  # fmt: skip
+    for name, title, frames in (
+        ("frame", "a second preset in one frame", [shaped.from_node(0, frame([shape, shape], 1))]),
+        ("session", "a second preset in one session",
+         [shaped.from_node(0, frame([shape], 1)), shaped.from_node(1, frame([encoded("shape", 2)], 1))]),
+    ):  # fmt: skip
+        yield Scenario(
+            f"link-bad-shaped-twice-{name}", "10 §5", title, "link_relay", shaped.at_relay(shaped.first, *frames),
+            error="limit",
+        )  # fmt: skip
     several = _Session("several versions", pack([1, 2, 7]))
     yield Scenario(
         "link-relay-chooses", "7 §3", "of the versions offered, the one that it speaks", "link_relay",

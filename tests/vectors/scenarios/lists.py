@@ -1,4 +1,4 @@
-"""Spec 9, relay lists: written, read, refused."""
+"""Spec 11: written, read, refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def _written() -> Iterator[Scenario]:
         seed = draw(32)
         fields = {"seed": seed, "serial": serial, "issued": ISSUED, "expires": expires, "relays": relays}
         encoded = relay_list(seed, serial, ISSUED, expires, relays)
-        yield Scenario(f"relay-list-{name}", "9 §1", title, "relay_list", fields, {"encoded": encoded})
+        yield Scenario(f"relay-list-{name}", "11 §1", title, "relay_list", fields, {"encoded": encoded})
 
 
 def _read() -> Iterator[Scenario]:
@@ -67,7 +67,7 @@ def _read() -> Iterator[Scenario]:
         ("full", "as many relays as may be, eight of each operator", filled, NOW, None),
     ):
         yield Scenario(
-            f"relay-list-read-{name}", "9 §2", title, "relay_list_read", _of(seed, signed(seed, one), now, held),
+            f"relay-list-read-{name}", "11 §2", title, "relay_list_read", _of(seed, signed(seed, one), now, held),
             {"serial": 7, "digest": sha256(one)},
         )  # fmt: skip
 
@@ -143,4 +143,4 @@ def _refused() -> Iterator[Scenario]:
          _of(seed, good, EXPIRES, (8, digest))),
     ]  # fmt: skip
     for name, title, error, given in cases:
-        yield Scenario(f"relay-list-bad-{name}", "9 §2", title, "relay_list_read", given, error=error)
+        yield Scenario(f"relay-list-bad-{name}", "11 §2", title, "relay_list_read", given, error=error)

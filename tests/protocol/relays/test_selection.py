@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
-from protocol.discovery.relay_list import ListedRelay, RelayList
-from protocol.discovery.selection import KnownRelay, choose, merge
 from protocol.errors import CallerError
 from protocol.keys import Minute, PublisherKey, RelayKey
+from protocol.relays.relay_list import ListedRelay, RelayList
+from protocol.relays.selection import KnownRelay, choose, merge
 from simulations.entropy import SeededEntropy
 
 

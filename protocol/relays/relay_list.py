@@ -1,4 +1,4 @@
-"""A signed, numbered list of relays that expires (Spec 9, relay lists): by its publisher, for whoever chose it."""
+"""A signed, numbered list of relays that expires (Spec 11): by its publisher, for whoever chose it."""
 
 import re
 from collections.abc import Sequence

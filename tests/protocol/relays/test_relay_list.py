@@ -3,10 +3,10 @@
 import pytest
 
 from protocol.crypto.suite import RealSuite
-from protocol.discovery.relay_list import ListedRelay, RelayList, publisher_of, read_list, sign_list
 from protocol.errors import CallerError, Code, PeerError
 from protocol.keys import Minute, PublisherKey, RelayKey, SigningKey
 from protocol.limits import MAX_RELAY_LIST_BYTES
+from protocol.relays.relay_list import ListedRelay, RelayList, publisher_of, read_list, sign_list
 
 SUITE = RealSuite()
 ISSUED, EXPIRES = Minute(29_710_080), Minute(29_840_000)

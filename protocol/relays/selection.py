@@ -1,13 +1,13 @@
-"""Which relays a node may use, and which of them it does (Spec 9, relay lists §3 and §4)."""
+"""Which relays a node may use, and which of them it does (Spec 11 §3 and §4)."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from protocol.discovery.relay_list import RelayList
 from protocol.entropy import Entropy
 from protocol.errors import CallerError
 from protocol.keys import RelayKey
+from protocol.relays.relay_list import RelayList
 
 
 class KnownRelay(Struct, frozen=True):

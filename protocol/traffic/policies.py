@@ -1,0 +1,65 @@
+"""The presets of Spec 10 §2: what people choose between. Presets, not sliders: whoever differs stands out."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from protocol.wire.commands import Preset
+
+
+class Stream(Enum):
+    """What a frame is there for (Spec 10 §4). Nobody but the two ends can tell."""
+
+    PAYLOAD = "payload"
+    """What waits longest; cover where nothing waits."""
+    LOOP = "loop"
+    """An envelope of this node's to itself, through its entry relay; cover where it has none under way."""
+    DROP = "drop"
+    """Cover, always."""
+
+
+class Rates(NamedTuple):
+    """Frames a second of one direction of a *constant* link: three Poisson processes, of one slot each."""
+
+    payload: float
+    loop: float
+    drop: float
+
+    @property
+    def total(self) -> float:
+        """Frames a second of all three."""
+        return self.payload + self.loop + self.drop
+
+    def times(self, factor: float) -> "Rates":
+        """The same shares, so much oftener."""
+        return Rates(self.payload * factor, self.loop * factor, self.drop * factor)
+
+
+TICK_SECONDS = 5.0
+"""Mean of the exponential wait of *batched*, from when something waits to when it leaves."""
+LATE_SECONDS = 1.0
+"""A tick of *constant* that is met later than this is skipped."""
+
+_TO_RELAY = Rates(payload=0.068, loop=0.006, drop=0.003)
+_TO_NODE = Rates(payload=_TO_RELAY.total, loop=0.0, drop=0.0)
+
+TRAVEL_SECONDS = {
+    Preset.DIRECT: 0.0,
+    Preset.BATCHED: 45.0,
+    Preset.CONSTANT: 180.0,
+    Preset.CONSTANT_4: 45.0,
+    Preset.CONSTANT_16: 12.0,
+}
+"""A command and its answer, alone on their link, take longer once in a thousand times or less."""
+
+_FACTORS = {Preset.CONSTANT: 1.0, Preset.CONSTANT_4: 4.0, Preset.CONSTANT_16: 16.0}
+
+NAMES = {preset: preset.name.lower().replace("_", "-") for preset in Preset}
+"""As people and settings write them."""
+
+
+def rates(preset: Preset, *, to_relay: bool) -> Rates | None:
+    """Of one direction; None where the preset is not a *constant* one."""
+    factor = _FACTORS.get(preset)
+    if factor is None:
+        return None
+    return (_TO_RELAY if to_relay else _TO_NODE).times(factor)
