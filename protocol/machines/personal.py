@@ -62,6 +62,7 @@ from protocol.wire.commands import (
     Ack,
     Claimed,
     Delivery,
+    Described,
     Done,
     Ended,
     Marker,
@@ -270,6 +271,10 @@ class Personal:
         if contact:
             outbox.pump(step, self._hosts, contact)
 
+    def _described(self, _step: Step, _session: HostSession, _reply: Described) -> None:
+        """Lists are asked for on connections of their own (Spec 11 §5)."""
+        raise PeerError(Code.MALFORMED, "an answer to nothing")
+
     def _answered(self, session: HostSession, request: Any) -> Pending:
         pending = session.answered(request)
         if pending is None:
@@ -438,6 +443,7 @@ _REPLIES: dict[type, Callable[[Personal, Step, HostSession, Any], None]] = {
     Subscribed: Personal._subscribed,
     Accepted: Personal._accepted,
     Refused: Personal._refused,
+    Described: Personal._described,
     Delivery: Personal._delivery,
     Marker: Personal._marker,
     Ended: Personal._ended,

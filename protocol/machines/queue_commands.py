@@ -39,6 +39,7 @@ from protocol.limits import (
     RETENTION_DAYS,
 )
 from protocol.machines.subscriptions import Subscriptions, encode_marker
+from protocol.relays.parts import cut_part
 from protocol.store import Queue, RelayTransaction
 from protocol.wire.commands import (
     Accepted,
@@ -48,8 +49,10 @@ from protocol.wire.commands import (
     Command,
     Create,
     Deposit,
+    Described,
     Done,
     Drop,
+    Info,
     MarkerKind,
     Prove,
     Refused,
@@ -133,10 +136,11 @@ class Step:
 class Commands:
     """The dispatch table; without state of its own."""
 
-    def __init__(self, suite: Suite, relay_key: RelayKey, quota_envelopes: int) -> None:
+    def __init__(self, suite: Suite, relay_key: RelayKey, quota_envelopes: int, offered: bytes) -> None:
         self._suite = suite
         self._relay_key = relay_key
         self._quota = quota_envelopes
+        self._offered = offered
         nobody = suite.signing_key(bytes(32))
         self._stranger = SenderKey(nobody[32:])
         self._blank = suite.sign(nobody, b"")
@@ -160,6 +164,8 @@ class Commands:
                 self._settle(command, step)
             case Drop():
                 self._drop(command, step)
+            case Info():
+                step.reply(Described(command.request, *cut_part(self._offered, command.part)))
             case _:
                 raise AssertionError(f"links of a relay decode what is for relays, not {command}")
 

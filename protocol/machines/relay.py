@@ -26,21 +26,23 @@ from protocol.machines.queue_commands import (
 from protocol.machines.subscriptions import Subscriptions
 from protocol.store import RelayTransaction
 from protocol.timing import Timing
-from protocol.wire.commands import Ack, Claim, Create, Deposit, Drop, Prove, Refused, Settle, Subscribe
+from protocol.wire.commands import Ack, Claim, Create, Deposit, Drop, Info, Prove, Refused, Settle, Subscribe
 
 
 class Relay:
     """`protocol.machines.contract.Machine[RelayTransaction]`.
 
     `relay_key` is this relay's own public key, which claims are bound to. `quota_envelopes` bounds each queue.
+    `offered`: the signed list of relays that whoever asks is given, as it is.
     """
 
     def __init__(
-        self, suite: Suite, timing: Timing, relay_key: RelayKey, quota_envelopes: int = QUEUE_QUOTA_ENVELOPES
-    ) -> None:
+        self, suite: Suite, timing: Timing, relay_key: RelayKey, quota_envelopes: int = QUEUE_QUOTA_ENVELOPES,
+        offered: bytes = b"",
+    ) -> None:  # fmt: skip
         self.next_wake: float | None = None
         self._timing = timing
-        self._commands = Commands(suite, relay_key, quota_envelopes)
+        self._commands = Commands(suite, relay_key, quota_envelopes, offered)
         self._sessions: dict[Connection, Session] = {}
         self._subscriptions = Subscriptions()
         self._due: list[Due] = []
@@ -129,7 +131,7 @@ class Relay:
             match command:
                 case Ack():
                     self._owe(event.connection, command, now)
-                case Create() | Claim() | Settle() | Prove() | Subscribe() | Deposit() | Drop():
+                case Create() | Claim() | Settle() | Prove() | Subscribe() | Deposit() | Drop() | Info():
                     effects.append(Send(event.connection, Refused(command.request, Code.UNAVAILABLE)))
         return effects
 

@@ -1,7 +1,7 @@
 """The commands and replies of a frame (Spec 8 §2–§4): msgpack arrays whose first element is the kind.
 
-Each request has at most one reply, paired by its request number. Kinds 9–15 are reserved for forwarding, blobs and
-descriptors, so an unknown kind is malformed in version 1.
+Each request has at most one reply, paired by its request number. Kinds 9–14 are reserved for forwarding and blobs, so
+an unknown kind is malformed in version 1.
 """
 
 from enum import IntEnum
@@ -28,7 +28,7 @@ from protocol.keys import (
     SignatureField,
     SubscriptionField,
 )
-from protocol.limits import ENVELOPE_BYTES, SEALED_INVITATION_BYTES
+from protocol.limits import ENVELOPE_BYTES, RELAY_LIST_PART_BYTES, SEALED_INVITATION_BYTES
 
 
 class Role(IntEnum):
@@ -138,6 +138,13 @@ class Drop(_Wire, frozen=True, tag=8):
     receive_id: ReceiveIdField
 
 
+class Info(_Wire, frozen=True, tag=15):
+    """Part `part`, from 0, of the signed list of relays that this relay's operator offers to everybody (Spec 11 §5)."""
+
+    request: RequestField
+    part: U16
+
+
 class Shape(_Wire, frozen=True, tag=16):
     """How the relay is to send on this link from now on. Once a session; no reply (Spec 10 §5)."""
 
@@ -209,8 +216,18 @@ class Ended(_Wire, frozen=True, tag=40):
     subscription: SubscriptionField
 
 
-OnWireToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Shape
-OnWireToNode: TypeAlias = Done | Claimed | Subscribed | Stored | Refused | Custody | Delivery | Marker | Ended
+class Described(_Wire, frozen=True, tag=41):
+    """One part of the list, and how many there are: 0 where the relay offers none."""
+
+    request: RequestField
+    parts: U16
+    chunk: Annotated[bytes, Meta(max_length=RELAY_LIST_PART_BYTES)]
+
+
+OnWireToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Info | Shape
+OnWireToNode: TypeAlias = (
+    Done | Claimed | Subscribed | Stored | Refused | Custody | Delivery | Marker | Ended | Described
+)
 
 
 class Accepted(Struct, frozen=True, gc=False):
@@ -221,7 +238,7 @@ class Accepted(Struct, frozen=True, gc=False):
     minute: Minute
 
 
-ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop
+ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Info
 """What a relay's machine is handed: `shape` is its link's own."""
-ToNode: TypeAlias = Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended
+ToNode: TypeAlias = Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended | Described
 Command: TypeAlias = ToRelay | ToNode | Shape

@@ -30,9 +30,10 @@ from protocol.envelope.items import (
     unpad_items,
 )
 from protocol.errors import CallerError, PeerError
-from protocol.keys import MessageId, Minute, PairSecret, SenderKey, SendId
+from protocol.keys import MessageId, Minute, PairSecret, PublisherKey, SenderKey, SendId
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
+from protocol.relays.links import format_list_link, from_file, parse_source, to_text
 from protocol.relays.relay_list import publisher_of
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
 from protocol.wire.addresses import Host, format_address, parse_address
@@ -116,6 +117,10 @@ TARGETS = {
     "relay-address": Target(_text(parse_address), [format_address(_host, hostile.RELAY).encode()], 400),
     "relay-list": Target(publisher_of, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
     "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
+    "relay-list-text": Target(from_file, [to_text(bytes(100)).encode()], 400),
+    "relay-list-link": Target(
+        _text(parse_source), [format_list_link(_host, hostile.RELAY, PublisherKey(bytes(32))).encode()], 400
+    ),
     "handshake": Target(hostile.handshake_body, [hostile.HANDSHAKE]),
     "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),

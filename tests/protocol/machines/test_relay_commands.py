@@ -9,14 +9,16 @@ from node.store.relay import RelayStore
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
 from protocol.keys import Minute, RelayKey, Request, Subscription
-from protocol.limits import MAX_CREATES_PER_CONNECTION, MAX_INVITATION_DAYS
+from protocol.limits import MAX_CREATES_PER_CONNECTION, MAX_INVITATION_DAYS, RELAY_LIST_PART_BYTES
 from protocol.wire.commands import (
     Accepted,
     Claimed,
     Command,
     Deposit,
+    Described,
     Done,
     Ended,
+    Info,
     Link,
     Marker,
     MarkerKind,
@@ -346,3 +348,17 @@ def test_every_refusal_costs_exactly_one_signature_check(bench: Bench) -> None:
         before = bench.suite.verified
         assert isinstance(only(bench.send(session, command)), Refused), command
         assert bench.suite.verified == before + 1, command
+
+
+def test_whoever_asks_gets_the_list_that_the_operator_offers_in_parts(bench: Bench) -> None:
+    session = bench.connect()
+    assert bench.send(session, Info(Request(3), 0)) == [Described(Request(3), 0, b"")]
+    bench.offered = bytes(RELAY_LIST_PART_BYTES) + b"end"
+    bench.start(bench.core.store)
+    session = bench.connect()
+    asked = [Info(Request(number), number) for number in range(3)]
+    assert bench.send(session, *asked) == [
+        Described(Request(0), 2, bytes(RELAY_LIST_PART_BYTES)),
+        Described(Request(1), 2, b"end"),
+        Described(Request(2), 2, b""),
+    ]

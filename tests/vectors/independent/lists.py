@@ -1,5 +1,6 @@
 """Signed lists of relays (Spec 11)."""
 
+import base64
 from collections.abc import Sequence
 
 from tests.vectors.independent.primitives import ed25519_public, sha256, sign
@@ -19,3 +20,19 @@ def signed(seed: bytes, inner: bytes) -> bytes:
 def relay_list(seed: bytes, serial: int, issued: int, expires: int, relays: Sequence[Sequence[object]]) -> bytes:
     """Content and signature by one key."""
     return signed(seed, content(ed25519_public(seed), serial, issued, expires, relays))
+
+
+def part(encoded: bytes, number: int) -> tuple[int, bytes]:
+    """How many parts, and one of them."""
+    parts = [encoded[at : at + 3_900] for at in range(0, len(encoded), 3_900)]
+    return len(parts), parts[number] if number < len(parts) else b""
+
+
+def text(encoded: bytes) -> str:
+    """A list as text."""
+    return "kassiber-relays:" + base64.urlsafe_b64encode(encoded).decode().rstrip("=")
+
+
+def link(scheme: str, authority: str, relay: bytes, publisher: bytes) -> str:
+    """A list link."""
+    return f"{scheme}://{authority}/l#" + base64.urlsafe_b64encode(relay + publisher).decode().rstrip("=")

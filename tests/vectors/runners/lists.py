@@ -2,6 +2,8 @@
 
 from protocol.crypto.suite import RealSuite
 from protocol.keys import Minute, PublisherKey, RelayKey
+from protocol.relays.links import format_list_link, from_file, parse_source, to_text
+from protocol.relays.parts import cut_part
 from protocol.relays.relay_list import HeldList, ListedRelay, RelayList, read_list, sign_list
 from tests.vectors.runners.given import Given, Result
 from tests.vectors.scenario import from_hex
@@ -30,4 +32,33 @@ def relay_list_read(given: Given) -> Result:
     return {"serial": found.serial, "digest": found.digest}
 
 
-RUNNERS = {"relay_list": relay_list, "relay_list_read": relay_list_read}
+def relay_list_part(given: Given) -> Result:
+    """What a relay answers."""
+    parts, chunk = cut_part(given.raw("encoded"), given.number("part"))
+    return {"parts": parts, "chunk": chunk}
+
+
+def relay_list_text(given: Given) -> Result:
+    """Reads, and writes one line of the same."""
+    written = given.text("text")
+    encoded = from_file(written.encode())
+    assert to_text(encoded) == "".join(written.split())
+    return {"encoded": encoded}
+
+
+def relay_list_link(given: Given) -> Result:
+    """Reads, and writes the same."""
+    written = given.text("link")
+    source = parse_source(written)
+    assert source.publisher is not None
+    assert format_list_link(source.host, source.relay, source.publisher) == "".join(written.split())
+    return {"host": str(source.host), "relay": source.relay, "publisher": source.publisher}
+
+
+RUNNERS = {
+    "relay_list": relay_list,
+    "relay_list_read": relay_list_read,
+    "relay_list_part": relay_list_part,
+    "relay_list_text": relay_list_text,
+    "relay_list_link": relay_list_link,
+}

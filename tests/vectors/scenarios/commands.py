@@ -37,6 +37,7 @@ def _commands() -> Iterator[Scenario]:
         ("deposit", "an envelope", {"request": 0, "envelope": draw(3_929)}),
         ("ack", "an entry", {"subscription": 256, "sequence": 2**63 - 1}),
         ("drop", "a queue", {"request": 5, "receive_id": draw(16)}),
+        ("info", "the last part that there can be", {"request": 7, "part": 65_535}),
         ("shape", "batched", {"preset": 2}),
         ("shape", "constant-16", {"preset": 5}),
         ("done", "a request", {"request": 1}),
@@ -51,6 +52,8 @@ def _commands() -> Iterator[Scenario]:
         ("marker", "a claim", {"subscription": 0, "sequence": 2, "marker": 1, "minute": 29_700_000, "key": draw(32)}),
         ("marker", "a full queue", {"subscription": 0, "sequence": 3, "marker": 2, "minute": 29_700_001, "key": None}),
         ("ended", "a subscription", {"subscription": 256}),
+        ("described", "a part of a list", {"request": 7, "parts": 17, "chunk": draw(3_900)}),
+        ("described", "no list", {"request": 8, "parts": 0, "chunk": b""}),
     ]
     for name, what, fields in cases:
         plain = [list(value.values()) if isinstance(value, dict) else value for value in fields.values()]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.vectors.independent.lists import content, relay_list, signed
+from tests.vectors.independent.lists import content, link, part, relay_list, signed, text
 from tests.vectors.independent.primitives import ed25519_public, sha256
 from tests.vectors.independent.wire import pack
 from tests.vectors.scenario import Draw, Scenario, altered
@@ -17,6 +17,9 @@ def scenarios() -> Iterator[Scenario]:
     yield from _written()
     yield from _read()
     yield from _refused()
+    yield from _parts()
+    yield from _texts()
+    yield from _links()
 
 
 def _relays(draw: Draw, *operators: str, host: str = "wss://relay.example:443") -> list[list[object]]:
@@ -144,3 +147,71 @@ def _refused() -> Iterator[Scenario]:
     ]  # fmt: skip
     for name, title, error, given in cases:
         yield Scenario(f"relay-list-bad-{name}", "11 §2", title, "relay_list_read", given, error=error)
+
+
+def _parts() -> Iterator[Scenario]:
+    draw = Draw("relay lists in parts")
+    two = draw(3_901)
+    for name, title, encoded, number in (
+        ("first", "a whole part", two, 0),
+        ("last", "a part of one byte", two, 1),
+        ("past", "nothing past the last", two, 2),
+        ("whole", "no part is empty", two[:3_900], 0),
+        ("none", "no list", b"", 0),
+    ):
+        parts, chunk = part(encoded, number)
+        yield Scenario(
+            f"relay-list-part-{name}", "11 §5", title, "relay_list_part", {"encoded": encoded, "part": number},
+            {"parts": parts, "chunk": chunk},
+        )  # fmt: skip
+
+
+def _texts() -> Iterator[Scenario]:
+    draw = Draw("relay lists as text")
+    seed = draw(32)
+    encoded = relay_list(seed, 7, ISSUED, EXPIRES, _relays(draw, "one.example", "two.example"))
+    good = text(encoded)
+    for name, title, written in (
+        ("line", "one line", good),
+        ("lines", "broken into lines", " " + "\r\n".join(good[at : at + 60] for at in range(0, len(good), 60)) + "\n"),
+    ):
+        yield Scenario(
+            f"relay-list-text-{name}", "11 §6", title, "relay_list_text", {"text": written}, {"encoded": encoded}
+        )
+    loose = "kassiber-relays:AB"
+    for name, title, written in (
+        ("length", "a length that no text has", text(bytes(3)) + "A"),
+        ("letter", "a letter that no text has", good[:-1] + "+"),
+        ("padding", "padding", text(bytes(2)) + "="),
+        ("loose", "loose bits at the end", loose),
+        ("huge", "longer than any list", text(bytes(65_539))),
+    ):
+        yield Scenario(
+            f"relay-list-text-bad-{name}", "11 §6", title, "relay_list_text", {"text": written}, error="caller"
+        )
+
+
+def _links() -> Iterator[Scenario]:
+    draw = Draw("relay list links")
+    relay, publisher = draw(32), draw(32)
+    good = link("kassiber", "relay.example:4040", relay, publisher)
+    for name, title, written, host in (
+        ("ws", "a link", good, "ws://relay.example:4040"),
+        ("wss", "a link over TLS", link("kassibers", "[2001:db8::1]:443", relay, publisher), "wss://[2001:db8::1]:443"),
+        ("spaces", "broken over two lines", good[:60] + "\n " + good[60:], "ws://relay.example:4040"),
+    ):
+        yield Scenario(
+            f"relay-list-link-{name}", "11 §6", title, "relay_list_link", {"link": written},
+            {"host": host, "relay": relay, "publisher": publisher},
+        )  # fmt: skip
+    for name, title, written in (
+        ("short", "a character too few", good[:-1]),
+        ("letter", "a letter that no link has", good[:-2] + "+" + good[-1]),
+        ("loose", "loose bits at the end", good[:-1] + "_"),
+        ("two-hosts", "two hosts", good.replace(":4040", ":4040,other.example:4040")),
+        ("scheme", "another scheme", good.replace("kassiber:", "https:")),
+        ("port", "no port", good.replace(":4040", "")),
+    ):
+        yield Scenario(
+            f"relay-list-link-bad-{name}", "11 §6", title, "relay_list_link", {"link": written}, error="caller"
+        )
