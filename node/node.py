@@ -16,6 +16,7 @@ from node.entropy import SystemEntropy
 from node.nearby import HOST as NEARBY_HOST
 from node.nearby import Nearby, refuse
 from node.profile import Profile
+from node.relay_inquiry import ask_for_list
 from node.runtime import Running, open_core
 from node.settings import Settings
 from node.store.keys import UnlockedKeys
@@ -34,10 +35,10 @@ from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
-from protocol.operations import Accept, Configure, Operation
+from protocol.operations import Accept, ChooseRelays, Configure, FollowList, Operation
 from protocol.timing import Timing
 from protocol.traffic.policies import TRAVEL_SECONDS
-from protocol.wire.addresses import format_key
+from protocol.wire.addresses import Host, format_key
 from protocol.wire.commands import Preset
 
 T = TypeVar("T")
@@ -51,11 +52,14 @@ _suite = RealSuite()
 class PersonalNode:
     """What the local API talks to (`node.api.contract.Node`)."""
 
-    def __init__(self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None) -> None:
+    def __init__(
+        self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None, timing: Timing
+    ) -> None:
         self.direct = direct
         self._running = running
         self._profile = profile
         self._key = key
+        self._timing = timing
         self._limiter = trio.CapacityLimiter(MAX_READERS)
         self._idle: list[MailboxReader] = []
         self._relays: Sequence[tuple[str, bytes]] = ()
@@ -73,9 +77,13 @@ class PersonalNode:
     async def request(self, operation: Operation) -> Any:
         """The personal machine's answer. Raises CallerError, WorldError."""
         result = await self._running.request(operation)
-        if isinstance(operation, Configure | Accept):
+        if isinstance(operation, Configure | Accept | FollowList | ChooseRelays):
             await self.refresh()
         return result
+
+    async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
+        """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
+        return await ask_for_list(host, relay, SystemEntropy(), self._timing)
 
     async def refresh(self) -> None:
         """Look again which relays are this node's own."""
@@ -148,7 +156,7 @@ async def run_node(
         reader.close()
         if momentary and told is not None:
             direct = told[0], RelayKey(told[1])
-        node = PersonalNode(running, profile, keys.mailbox, direct)
+        node = PersonalNode(running, profile, keys.mailbox, direct, timing)
         stack.callback(node.close)
         if made and not momentary:
             await node.request(Configure(relays, direct))

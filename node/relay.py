@@ -9,11 +9,12 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import trio
@@ -26,14 +27,17 @@ from node.store.relay import RelayStore
 from node.transport.contract import FrameStream
 from node.transport.listener import Established, Listener, listen
 from protocol.crypto.suite import RealSuite
-from protocol.errors import CallerError
-from protocol.keys import RelayKey, SigningKey
+from protocol.errors import CallerError, PeerError
+from protocol.keys import Minute, PublisherKey, RelayKey, SigningKey
 from protocol.limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.relay import Relay
+from protocol.relays.links import MAX_LIST_FILE_BYTES, format_list_link, format_publisher, from_file
+from protocol.relays.refusals import refusal
+from protocol.relays.relay_list import parse_list, read_list
 from protocol.timing import Timing
-from protocol.wire.addresses import Host, format_address, parse_hosts
+from protocol.wire.addresses import Host, format_address, parse_address, parse_hosts
 
 log = structlog.get_logger(__name__)
 
@@ -48,11 +52,15 @@ _suite = RealSuite()
 class ServedRelay:
     """A relay at work."""
 
-    def __init__(self, running: Running, key: SigningKey, timing: Timing, address: str, ports: list[int]) -> None:
+    def __init__(
+        self, running: Running, key: SigningKey, timing: Timing, address: str, ports: list[int], list_link: str | None
+    ) -> None:
         self.key = RelayKey(key[32:])
         self.address = address
         """`kassiber://host:port/r#key`, for people to pass on."""
         self.ports = ports
+        self.list_link = list_link
+        """Leads to the list of relays that it offers, if it offers one."""
         self._running = running
         self._signing = key
         self._timing = timing
@@ -70,28 +78,33 @@ async def open_relay(
     public: str | None = None,
     timing: Timing | None = None,
     *,
+    offered: Path | None = None,
     most: int = MAX_CONNECTIONS,
     most_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
 ) -> AsyncIterator[ServedRelay]:
     """A relay that serves while the block runs.
 
     `places`: where to listen, `name:port` each (port 0: any). `public`: what others reach it by, `name:port` or
-    `wss://name:port` where something in front of it speaks TLS. Raises CallerError, DiskFullError, DiskBrokenError.
+    `wss://name:port` where something in front of it speaks TLS. `offered`: the file of a signed list of relays, for
+    whoever asks. Raises CallerError, DiskFullError, DiskBrokenError.
     """
     timing = timing or Timing()
+    listed = _read_list(offered) if offered is not None else None
     make_private_directory(directory)
     with locked(Profile(directory)):
         key = load_key(directory / KEY_FILE)
         sockets = [bound for place in places for bound in await listen(*_name_and_port(place))]
         ports = [bound.socket.getsockname()[1] for bound in sockets]
         address = format_address(_public_host(public, places[0], ports[0]), RelayKey(key[32:]))
-        make = partial(_open_core, directory / DATABASE_FILE, key, timing)
+        make = partial(
+            _open_core, directory / DATABASE_FILE, key, timing, listed.encoded if listed is not None else b""
+        )
         entropy = SystemEntropy()
         async with (
             open_core(make, suite=_suite, entropy=entropy, timing=timing) as running,
             trio.open_nursery() as nursery,
         ):
-            served = ServedRelay(running, key, timing, address, ports)
+            served = ServedRelay(running, key, timing, address, ports, _list_link(address, listed))
             listener = Listener(sockets, served.carry, timing, most=most, most_per_address=most_per_address)
             await nursery.start(listener.run)
             yield served
@@ -111,13 +124,36 @@ def load_key(path: Path) -> SigningKey:
 
 
 @contextmanager
-def _open_core(path: Path, key: SigningKey, timing: Timing) -> Iterator[Core[Any]]:
+def _open_core(path: Path, key: SigningKey, timing: Timing, offered: bytes) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = RelayStore(path)
     try:
-        yield Core(Relay(_suite, timing, RelayKey(key[32:])), store)
+        yield Core(Relay(_suite, timing, RelayKey(key[32:]), offered=offered), store)
     finally:
         store.close()
+
+
+class _Listed(NamedTuple):
+    encoded: bytes
+    publisher: PublisherKey
+
+
+def _read_list(path: Path) -> _Listed:
+    """What the relay offers. Raises CallerError: nobody would take this list."""
+    with path.open("rb") as file:
+        encoded = from_file(file.read(MAX_LIST_FILE_BYTES))
+    publisher = None
+    try:
+        publisher = parse_list(encoded).publisher
+        read_list(_suite, encoded, publisher, None, Minute(int(time.time() // 60)))
+    except PeerError as error:
+        whose = format_publisher(publisher) if publisher is not None else "its publisher"
+        raise refusal(error, f"The list in {path}", whose) from None
+    return _Listed(encoded, publisher)
+
+
+def _list_link(address: str, listed: _Listed | None) -> str | None:
+    return format_list_link(*parse_address(address), listed.publisher) if listed is not None else None
 
 
 def _name_and_port(place: str) -> tuple[str, int]:
@@ -139,23 +175,29 @@ def run_relay(
     directory: Path,
     places: Sequence[str],
     public: str | None,
-    started: Callable[[str], None],
+    started: Callable[[ServedRelay], None],
     timing: Timing | None = None,
+    offered: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `started` is called with the relay's address once it can be reached.
+    """Serve until SIGTERM or SIGINT. `started` is called once it can be reached.
 
     Raises CallerError, DiskFullError, DiskBrokenError.
     """
     _prepare_process()
-    trio.run(_serve, directory, places, public, started, timing)
+    trio.run(_serve, directory, places, public, started, timing, offered)
 
 
 async def _serve(
-    directory: Path, places: Sequence[str], public: str | None, started: Callable[[str], None], timing: Timing | None
+    directory: Path,
+    places: Sequence[str],
+    public: str | None,
+    started: Callable[[ServedRelay], None],
+    timing: Timing | None,
+    offered: Path | None,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_relay(directory, places, public, timing) as served:
-            started(served.address)
+        async with open_relay(directory, places, public, timing, offered=offered) as served:
+            started(served)
             log.info("the relay serves")
             await anext(aiter(signals))
             log.info("the relay stops")

@@ -24,6 +24,7 @@ from protocol.keys import (
     SendId,
     SigningKey,
 )
+from protocol.relays.kept import FollowedList, RelayHealth
 from protocol.store import Transaction
 
 R = TypeVar("R", bound=Struct)
@@ -476,6 +477,10 @@ class PersonalTransaction(Transaction, Protocol):
     def seen(self) -> Table[Seen]: ...
     @property
     def troubles(self) -> Table[HostTrouble]: ...
+    @property
+    def relay_lists(self) -> Table[FollowedList]: ...
+    @property
+    def relay_health(self) -> Table[RelayHealth]: ...
     @property
     def changes(self) -> Table[Change]: ...
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from protocol.keys import MessageId, RelayKey
+from protocol.keys import MessageId, PublisherKey, RelayKey
 
 
 class _Operation(Struct, frozen=True):
@@ -77,8 +77,44 @@ class MarkSeen(_Operation, frozen=True):
     change: int
 
 
+class FollowList(_Operation, frozen=True):
+    """Take a signed list of relays, the first of its publisher or a newer one; answered with `ListTaken`.
+
+    A node without a relay of its own takes two from all its lists at once.
+    """
+
+    encoded: bytes
+    publisher: PublisherKey | None
+    """Whose it must be. Nil: of who signs what this relay offers; else of whoever it says."""
+    offered_by: tuple[str, RelayKey] | None
+    """Host and key of the relay that it came from."""
+
+
+class UnfollowList(_Operation, frozen=True):
+    """Forget a list and its publisher. Relays that were taken from it stay."""
+
+    number: int
+
+
+class ChooseRelays(_Operation, frozen=True):
+    """Take relays of different operators from all lists until this node has `count`; answered with `RelaysChosen`."""
+
+    count: int
+
+
 Operation: TypeAlias = (
-    Configure | SetName | Invite | Accept | CancelInvitation | SendText | SetContact | RemoveContact | MarkSeen
+    Configure
+    | SetName
+    | Invite
+    | Accept
+    | CancelInvitation
+    | SendText
+    | SetContact
+    | RemoveContact
+    | MarkSeen
+    | FollowList
+    | UnfollowList
+    | ChooseRelays
 )
 
 
@@ -103,6 +139,32 @@ class Queued(Struct, frozen=True):
 
     message_id: MessageId
     change: int
+
+
+class ChosenRelay(Struct, frozen=True):
+    """A relay that was taken from a list, and the names of its operator."""
+
+    host: str
+    relay: RelayKey
+    operators: tuple[str, ...]
+
+
+class RelaysChosen(Struct, frozen=True):
+    """What was added to this node's own relays, in order."""
+
+    relays: tuple[ChosenRelay, ...]
+
+
+class ListTaken(Struct, frozen=True):
+    """The list is kept under this number. `first`: of its publisher."""
+
+    number: int
+    publisher: PublisherKey
+    first: bool
+    chosen: tuple[ChosenRelay, ...]
+    """Taken as this node's own relays, as it had none."""
+    too_few: str | None
+    """Why none were taken though it has none."""
 
 
 class Carried(Struct, frozen=True):

@@ -32,6 +32,7 @@ from protocol.mailbox import (
     Skipped,
     UnderWay,
 )
+from protocol.relays.kept import FollowedList, RelayHealth
 from simulations.table import OUTSIDE, DictStore, DictTable, DictTransaction, Shape
 from simulations.zeros import pack, unpack
 
@@ -269,7 +270,7 @@ class DictMailboxTransaction(DictTransaction):
 
     __slots__ = (
         "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "pairs", "partials",
-        "profile", "queues", "routes", "seen", "sessions", "skipped", "troubles",
+        "profile", "queues", "relay_health", "relay_lists", "routes", "seen", "sessions", "skipped", "troubles",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -290,6 +291,8 @@ class DictMailboxTransaction(DictTransaction):
         self.skipped = DictSkippedKeys(self, _SKIPPED)
         self.seen: DictTable[Seen] = DictTable(self, _SEEN)
         self.troubles: DictTable[HostTrouble] = DictTable(self, _TROUBLES)
+        self.relay_lists: DictTable[FollowedList] = DictTable(self, _NUMBERED)
+        self.relay_health: DictTable[RelayHealth] = DictTable(self, _TROUBLES)
         self.changes: DictTable[Change] = DictTable(self, _CHANGES)
 
     def tables(self) -> list[DictTable[Any]]:

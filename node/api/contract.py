@@ -10,6 +10,7 @@ from node.api.errors import ApiError
 from node.store.rows import Reader, RelayRow
 from protocol.keys import RelayKey
 from protocol.operations import Operation
+from protocol.wire.addresses import Host
 
 T = TypeVar("T")
 
@@ -26,6 +27,9 @@ class Node(Protocol):
 
     async def request(self, operation: Operation) -> Any:
         """The personal machine's answer. Raises CallerError, WorldError."""
+
+    async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
+        """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Run `query` on a reader connection, in a thread of its own."""

@@ -3,8 +3,10 @@
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from node.api.contract import Call, Reply
+from node.store.rows import RelayHealthRow
 from protocol.operations import Configure
 from protocol.wire.addresses import parse_address
 
@@ -18,8 +20,10 @@ class Relays(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_relays(call: Call) -> Reply:
-    """GET: how the connection to each stands."""
-    return Reply({"relays": call.node.relays()})
+    """GET: how the connection to each stands, and how it has served so far."""
+    known = await call.node.read(lambda reader: reader.relay_health())
+    rows = [asdict(row) | asdict(known.get(row.key, RelayHealthRow())) for row in call.node.relays()]
+    return Reply({"relays": rows})
 
 
 async def replace_relays(call: Call) -> Reply:

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, urlsplit
 
-from node.api import changes, contacts, invitations, messages, relays, status
+from node.api import changes, contacts, invitations, messages, relay_lists, relays, status
 from node.api.contract import Call, Handler, Node
 from node.api.errors import ApiError
 
@@ -11,7 +11,9 @@ NUMBER = "{}"
 ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/status": {"GET": status.show},
     "/v1/name": {"PUT": status.rename},
-    "/v1/relays": {"GET": relays.list_relays, "PUT": relays.replace_relays},
+    "/v1/relays": {"GET": relays.list_relays, "PUT": relays.replace_relays, "POST": relay_lists.choose},
+    "/v1/relay-lists": {"GET": relay_lists.list_lists, "POST": relay_lists.follow},
+    "/v1/relay-lists/{}": {"GET": relay_lists.show, "DELETE": relay_lists.unfollow},
     "/v1/invitations": {"GET": invitations.list_invitations, "POST": invitations.invite},
     "/v1/invitations/{}": {"DELETE": invitations.cancel},
     "/v1/contacts": {"GET": contacts.list_contacts, "POST": contacts.accept},

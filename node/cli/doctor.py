@@ -17,6 +17,10 @@ Finding: TypeAlias = tuple[Level, str, str]
 """How bad, what is so, what to do."""
 
 LEAST_FREE_BYTES = 200_000_000
+LEAST_MISSED = 3
+MOST_MISSED = 0.02
+"""Part of the envelopes that a relay took: more than this is not bad luck."""
+SLOW_SECONDS = 3.0
 _LEVELS: dict[str, Level] = {"connected": "ok", "idle": "ok", "connecting": "note"}
 _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 
@@ -95,6 +99,8 @@ def _node(profile: Profile) -> Iterator[Finding]:
         if client.is_running():
             yield "ok", "The node runs", ""
             yield from _running(client.request("GET", "/v1/status"), client.request("GET", "/v1/contacts")["contacts"])
+            yield from _relays(client.request("GET", "/v1/relays")["relays"])
+            yield from _lists(client.request("GET", "/v1/relay-lists")["lists"])
             return
         with locked(profile):
             yield "note", "No node is running: nothing is received", "Start it: kassiber up"
@@ -130,6 +136,40 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
             yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"
         elif contact["state"] == "active" and not contact["verified"]:
             yield "note", f"{contact['name']} is not verified", f"Compare: kassiber verify {contact['contact']}"
+
+
+def _relays(relays: list[dict[str, Any]]) -> Iterator[Finding]:
+    """How they have served so far, and whether one operator has them all."""
+    for relay in relays:
+        missed, known = relay["missed"], relay["kept"] + relay["missed"]
+        if missed >= LEAST_MISSED and missed / known > MOST_MISSED:
+            yield (
+                "note",
+                f"{relay['host']} lost {missed} of {known} envelopes that it had taken",
+                "They were sent again. If it goes on: kassiber relays remove ADDRESS",
+            )
+        if (relay["connect_seconds"] or 0.0) > SLOW_SECONDS:
+            yield "note", f"Connecting to {relay['host']} takes {relay['connect_seconds']:.1f} s", ""
+    common = set.intersection(*(set(relay["operators"]) for relay in relays)) if len(relays) > 1 else set()
+    if common:
+        yield (
+            "note",
+            f"All your relays are run by {min(common)}",
+            "Add one of somebody else: kassiber relays add ADDRESS",
+        )
+
+
+def _lists(lists: list[dict[str, Any]]) -> Iterator[Finding]:
+    from node.cli.relays import is_over
+    from node.cli.terminal import day
+
+    for row in lists:
+        if is_over(row):
+            yield (
+                "note",
+                f"The list of relays of {row['publisher']} is over since {day(row['expires'])}",
+                f"Relays in use stay. For the next one: kassiber relays follow '{row['source'] or 'FILE'}'",
+            )
 
 
 def _wrong(error: KassiberError) -> Finding:

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from node.relay import ServedRelay
 
 
 def relay(
@@ -16,11 +19,16 @@ def relay(
     public: Annotated[
         str | None, Parameter(help="name:port under which others reach it; wss://name:port behind TLS.")
     ] = None,
+    relay_list: Annotated[
+        Path | None,
+        Parameter(name="--list", help="A signed list of relays to offer; `kassiber relays sign` makes one."),
+    ] = None,
 ) -> None:
     """Run a relay until it is stopped (Ctrl-C or SIGTERM).
 
-    The first line that it prints is its address, for `kassiber init --relay`. Durations may be set in settings.toml in
-    its directory.
+    The first line that it prints is its address, for `kassiber init --relay`; the second, where it offers a list of
+    relays, the link for `kassiber relays follow`. A newer list is offered after a restart. Durations may be set
+    in settings.toml in its directory.
     """
     from node.logs import configure_logs
     from node.relay import run_relay
@@ -31,8 +39,10 @@ def relay(
     timing = read_settings(directory / "settings.toml").timing
     if timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
-    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing)
+    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list)
 
 
-def _say_started(address: str) -> None:
-    print(address, flush=True)
+def _say_started(served: "ServedRelay") -> None:
+    print(served.address, flush=True)
+    if served.list_link is not None:
+        print(served.list_link, flush=True)

@@ -62,6 +62,14 @@ def clock(seconds: float) -> str:
     return moment.strftime("%H:%M" if moment.date() == today else "%Y-%m-%d %H:%M")
 
 
+def day(seconds: float) -> str:
+    """A date for people."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d")
+    except (OverflowError, ValueError, OSError):
+        return "????-??-??"
+
+
 def indented(text: str, by: int) -> str:
     """Lines after the first one start under it, so that no text can pass for a line of somebody else's."""
     return visible(text, lines=True).replace("\n", "\n" + " " * by)

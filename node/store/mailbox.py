@@ -42,6 +42,7 @@ from protocol.mailbox import (
     Skipped,
     UnderWay,
 )
+from protocol.relays.kept import FollowedList, RelayHealth
 
 SCHEMA = Schema(
     name="mailbox",
@@ -121,6 +122,13 @@ SCHEMA = Schema(
             """CREATE TABLE pairs (contact INTEGER PRIMARY KEY, features INTEGER NOT NULL, told INTEGER NOT NULL,
                 own BLOB, own_before BLOB, own_version INTEGER NOT NULL, own_since REAL NOT NULL,
                 theirs BLOB, theirs_before BLOB, theirs_version INTEGER NOT NULL)""",
+        ),
+        (
+            """CREATE TABLE relay_lists (id INTEGER PRIMARY KEY AUTOINCREMENT, publisher BLOB NOT NULL,
+                serial INTEGER NOT NULL, digest BLOB NOT NULL, encoded BLOB NOT NULL, host TEXT, relay BLOB)""",
+            """CREATE TABLE relay_health (relay BLOB PRIMARY KEY, connect_seconds REAL NOT NULL,
+                sessions INTEGER NOT NULL, failures INTEGER NOT NULL, kept INTEGER NOT NULL, missed INTEGER NOT NULL)
+                WITHOUT ROWID""",
         ),
     ),
     secure_delete="ON",
@@ -292,6 +300,8 @@ class MailboxTransaction(SqlTransaction):
         self.skipped = SqlSkippedKeys(connection, "skipped", Skipped, ("contact", "turn", "number"))
         self.seen = SqlTable(connection, "seen", Seen, ("contact", "turn", "number"))
         self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay",))
+        self.relay_lists = SqlTable(connection, "relay_lists", FollowedList, ("id",))
+        self.relay_health = SqlTable(connection, "relay_health", RelayHealth, ("relay",))
         self.changes = SqlTable(connection, "changes", Change, ("number",))
         self._tables = [table for table in vars(self).values() if isinstance(table, SqlTable)]
 

@@ -14,14 +14,21 @@ from node.store.rows import (
     ContactRow,
     InvitationChange,
     InvitationRow,
+    ListedRelayRow,
     MessageChange,
     MessageRow,
     NearbyRow,
+    RelayHealthRow,
+    RelayListRow,
     StateChange,
 )
-from protocol.keys import Identity
+from protocol.keys import Identity, RelayKey
 from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay, QueueState
+from protocol.relays.links import format_list_link, format_publisher
+from protocol.relays.relay_list import RelayList, parse_list
+from protocol.relays.selection import merge
 from protocol.session.identity import safety_number
+from protocol.wire.addresses import Host, format_address, format_key
 
 _relays = msgpack.Decoder(tuple[OwnRelay, ...])
 _CONTACT_STATES: dict[int, Any] = {state.value: state.name.lower() for state in ContactState}
@@ -87,6 +94,34 @@ class MailboxReader:
                 _NEARBY, {"pair": ItemKind.PAIR.value, "active": ContactState.ACTIVE.value}
             )
         ]  # fmt: skip
+
+    def relay_lists(self) -> Sequence[RelayListRow]:
+        """Those that are followed, in the order in which they first were."""
+        rows = self._connection.execute("SELECT id, encoded, host, relay FROM relay_lists ORDER BY id")
+        return [_relay_list(number, parse_list(encoded), host, relay) for number, encoded, host, relay in rows]
+
+    def listed_relays(self, number: int) -> Sequence[ListedRelayRow] | None:
+        """In the order of their keys; None: there is no such list."""
+        row = self._connection.execute("SELECT encoded FROM relay_lists WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        return [
+            ListedRelayRow(format_address(Host.parse(relay.host), relay.key), relay.operator)
+            for relay in parse_list(row[0]).relays
+        ]
+
+    def relay_health(self) -> dict[str, RelayHealthRow]:
+        """By the relay's key in base64url: of all relays that are dialled or listed."""
+        lists = [parse_list(row[0]) for row in self._connection.execute("SELECT encoded FROM relay_lists")]
+        found = {format_key(relay.key): RelayHealthRow(tuple(sorted(relay.operators))) for relay in merge(lists)}
+        rows = self._connection.execute(
+            "SELECT relay, connect_seconds, sessions, failures, kept, missed FROM relay_health"
+        )
+        for relay, seconds, sessions, *counts in rows:
+            key = format_key(relay)
+            operators = found.get(key, RelayHealthRow()).operators
+            found[key] = RelayHealthRow(operators, seconds if sessions else None, sessions, *counts)
+        return found
 
     def _own_relays(self) -> tuple[OwnRelay, ...]:
         row = self._connection.execute("SELECT relays FROM profile").fetchone()
@@ -186,6 +221,22 @@ class MailboxReader:
         invitation = _invitation(found)
         values = {name: getattr(invitation, name) for name in InvitationRow.__struct_fields__}
         return InvitationChange(change=number, **values)
+
+
+def _relay_list(number: int, value: RelayList, host: str | None, relay: bytes | None) -> RelayListRow:
+    source = None
+    if host is not None and relay is not None:
+        source = format_list_link(Host.parse(host), RelayKey(relay), value.publisher)
+    return RelayListRow(
+        list=number,
+        publisher=format_publisher(value.publisher),
+        serial=value.serial,
+        issued=value.issued * 60.0,
+        expires=value.expires * 60.0,
+        relays=len(value.relays),
+        operators=len({relay.operator for relay in value.relays}),
+        source=source,
+    )
 
 
 def _contact(row: Sequence[Any], own: Identity) -> ContactRow:

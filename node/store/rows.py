@@ -81,6 +81,38 @@ class RelayRow(Struct, frozen=True):
     error: str | None
 
 
+class RelayListRow(Struct, frozen=True):
+    """The newest list of relays of one publisher, as it was signed."""
+
+    list: int
+    publisher: str
+    """base64url, 43 characters."""
+    serial: int
+    issued: float
+    expires: float
+    """Unix seconds, both."""
+    relays: int
+    operators: int
+    source: str | None
+    """The link to the relay that offers it, where it came from one."""
+
+
+class ListedRelayRow(Struct, frozen=True):
+    address: str
+    operator: str
+
+
+class RelayHealthRow(Struct, frozen=True):
+    """What this node has seen of a relay, and who runs it as far as its lists say (Spec 11 §7)."""
+
+    operators: tuple[str, ...] = ()
+    connect_seconds: float | None = None
+    sessions: int = 0
+    failures: int = 0
+    kept: int = 0
+    missed: int = 0
+
+
 class MessageChange(MessageRow, frozen=True, tag_field="kind", tag="message"):
     """A new row of the timeline."""
 
@@ -117,6 +149,15 @@ class Reader(Protocol):
 
     def nearby(self) -> Sequence[NearbyRow]:
         """Contacts that may be met on a local network, the one heard from last first."""
+
+    def relay_lists(self) -> Sequence[RelayListRow]:
+        """Those that are followed, in the order in which they first were."""
+
+    def listed_relays(self, number: int) -> Sequence[ListedRelayRow] | None:
+        """What a followed list names; None: there is no such list."""
+
+    def relay_health(self) -> dict[str, RelayHealthRow]:
+        """By the relay's key in base64url: of all relays that are dialled or listed."""
 
     def contacts(self) -> Sequence[ContactRow]: ...
     def invitations(self) -> Sequence[InvitationRow]: ...

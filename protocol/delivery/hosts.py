@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
+from protocol.delivery import health
 from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
 from protocol.keys import Connection, HandshakeHash, RelayKey, Request, Subscription
@@ -125,6 +126,7 @@ class Host:
         self.direct = direct
         self.session: HostSession | None = None
         self.dialing = False
+        self.dialled_at: float | None = None
         self.next_dial = 0.0
         self.failures = 0
 
@@ -156,6 +158,7 @@ class Hosts:
         if known.session is None and not known.dialing:
             if known.next_dial <= step.now.service:
                 known.dialing = True
+                known.dialled_at = step.now.service
                 timeout = step.timing.direct_dial_seconds if direct else step.timing.dial_seconds
                 step.effects.append(Dial(relay, host, timeout))
             else:
@@ -169,6 +172,9 @@ class Hosts:
         if host.session is not None:
             step.effects.append(Disconnect(host.session.connection, Code.REPLACED))
         host.session, host.dialing = session, False
+        if host.dialled_at is not None:
+            health.connected(step, relay, step.now.service - host.dialled_at)
+            host.dialled_at = None
         self.sessions[connection] = session
         step.tx.troubles.remove(relay)
         return session
@@ -189,7 +195,8 @@ class Hosts:
         """A dial failed."""
         host = self.hosts.get(relay)
         if host is not None:
-            host.dialing = False
+            host.dialing, host.dialled_at = False, None
+            health.unreachable(step, relay)
             self._back_off(step, host)
 
     def found(self, step: Step, relay: RelayKey, host: str) -> None:
@@ -244,6 +251,7 @@ class Hosts:
         for trouble in step.tx.troubles.find():
             if trouble.relay not in used:
                 step.tx.troubles.remove(trouble.relay)
+        health.forget_unused(step, used)
 
     def leave(self, step: Step, session: HostSession) -> None:
         """Hang up on a host that cannot do what it is asked now; the back-off goes on growing."""

@@ -7,7 +7,7 @@ another queue the items are sealed anew. Items stay until the contact is known t
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import pairing, routes
+from protocol.delivery import health, pairing, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.delivery.items import queue_report
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
@@ -161,11 +161,18 @@ def take_received(step: Step, contact: Contact, item: Received) -> bool:
     """What the contact has. Whether it misses anything (see `send_missing`). Says nothing about *delivered*."""
     missing = set(item.missing)
     left = item.total < contact.peer_total
+    kept: dict[int, int] = {}
     for row in step.tx.envelopes.below(contact.id, item.total):
         if row.index in missing:
             left = True
         else:
+            if row.stored_at is not None:
+                kept[row.route] = kept.get(row.route, 0) + 1
             _arrived(step, row.id)
+    for route_id, envelopes in kept.items():
+        route = step.tx.routes.get(route_id)
+        if route is not None:
+            health.arrived(step, route.relay, envelopes)
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
         sent = load_ratchet(step, contact.id).send_index
         floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
@@ -188,6 +195,9 @@ def send_missing(step: Step, contact_id: int) -> bool:
             step.wake_at(due)
             young = True
         elif _room(step, contact_id) > 0:
+            route = step.tx.routes.get(row.route)
+            if route is not None:
+                health.missed(step, route.relay)
             supersede(step, row.id)
     return young
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
-from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, routes
+from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
 from protocol.delivery.items import queue_confirmation, queue_content, queue_receipt
 from protocol.delivery.waiting import Waiting
@@ -46,14 +46,18 @@ from protocol.operations import (
     Accept,
     CancelInvitation,
     Carried,
+    ChooseRelays,
     Configure,
+    FollowList,
     Invite,
     MarkSeen,
     Queued,
+    RelaysChosen,
     RemoveContact,
     SendText,
     SetContact,
     SetName,
+    UnfollowList,
 )
 from protocol.step import Step
 from protocol.timing import Timing
@@ -402,6 +406,13 @@ class Personal:
         number = joining.begin(step, self._hosts, operation.link, operation.file, operation.name)
         self._waiting.accept(step, request, number)
 
+    def _follow_list(self, step: Step, request: int, operation: FollowList) -> None:
+        step.effects.append(Answer(request, relay_lists.follow(step, self._hosts, operation)))
+
+    def _choose_relays(self, step: Step, request: int, operation: ChooseRelays) -> None:
+        chosen = relay_lists.choose_relays(step, self._hosts, operation.count)
+        step.effects.append(Answer(request, RelaysChosen(chosen)))
+
     def _carry(self, step: Step, request: int, operation: Any) -> None:
         """Operations that are done when they are stored."""
         match operation:
@@ -420,6 +431,8 @@ class Personal:
                 contacts.remove(step, self._hosts, operation.contact)
             case MarkSeen():
                 contacts.mark_seen(step, operation)
+            case UnfollowList():
+                relay_lists.unfollow(step, operation.number)
         step.effects.append(Answer(request, Carried()))
 
 
@@ -459,4 +472,7 @@ _OPERATIONS: dict[type, Callable[[Personal, Step, int, Any], None]] = {
     SetContact: Personal._carry,
     RemoveContact: Personal._carry,
     MarkSeen: Personal._carry,
+    FollowList: Personal._follow_list,
+    UnfollowList: Personal._carry,
+    ChooseRelays: Personal._choose_relays,
 }

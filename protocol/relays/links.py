@@ -10,6 +10,8 @@ from protocol.limits import MAX_RELAY_LIST_BYTES
 from protocol.wire.addresses import Host, parse_address, parse_hosts
 
 TEXT_PREFIX = "kassiber-relays:"
+MAX_LIST_FILE_BYTES = 2 * MAX_RELAY_LIST_BYTES
+"""What a reader of files need look at: a text, broken into lines, is shorter."""
 _LINK = re.compile(r"(kassibers?)://([^/#,]+)/l#([A-Za-z0-9_-]{86})")
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _SPACE = re.compile(rb"\s+")
@@ -59,6 +61,11 @@ def from_file(data: bytes) -> bytes:
     if _base64url(encoded).encode() != letters:
         raise CallerError(f"The text behind {TEXT_PREFIX!r} is damaged. Copy it again, to its last character.")
     return encoded
+
+
+def format_publisher(publisher: PublisherKey) -> str:
+    """43 characters."""
+    return _base64url(publisher)
 
 
 def parse_publisher(text: str) -> PublisherKey:

@@ -31,7 +31,8 @@ class Inquiry:
         """Raises PeerError: TOO_LARGE (more parts than a list has), MALFORMED (no answer to the question);
         CallerError: this relay offers no list."""
         question = self.question
-        assert question is not None
+        if question is None:
+            raise PeerError(Code.MALFORMED, "an answer to nothing")
         if isinstance(reply, Refused):
             raise PeerError(reply.code, "the relay does not say which relays it knows")
         if not isinstance(reply, Described) or reply.request != question.request:

@@ -92,28 +92,44 @@ def read_list(
     Raises PeerError, looked for in this order: TOO_LARGE; MALFORMED, NON_CANONICAL; FORGED (another publisher's, or
     changed by somebody); ONE_OPERATOR; EXPIRED; ROLLED_BACK (older than what is held, or another one under its serial).
     """
-    if len(data) > MAX_RELAY_LIST_BYTES:
-        raise PeerError(Code.TOO_LARGE, f"a list of relays has at most {MAX_RELAY_LIST_BYTES:,} bytes")
-    signed = _signed.decode(data)
-    value = _contents.decode(signed.content)
+    signed, value = _parse(data)
     if value.publisher != publisher:
-        raise PeerError(Code.FORGED, "the list is somebody else's")
+        raise PeerError(Code.FORGED, "it is somebody else's")
     if not suite.verify(publisher, _message(signed.content), signed.signature):
-        raise PeerError(Code.FORGED, "the list is not as its publisher signed it")
+        raise PeerError(Code.FORGED, "it was changed, or signed by somebody else")
     _check(value)
     if value.expires <= now:
-        raise PeerError(Code.EXPIRED, f"the list has expired {now - value.expires} minutes ago")
+        raise PeerError(Code.EXPIRED, f"it ended {_ago(now - value.expires)} by this machine's clock")
     found = HeldList(value.serial, sha256(signed.content))
     if held is not None and (found.serial < held.serial or (found.serial == held.serial and found != held)):
-        raise PeerError(Code.ROLLED_BACK, f"list {found.serial} came after list {held.serial}")
+        raise PeerError(Code.ROLLED_BACK, _rolled_back(found, held))
     return value, found
 
 
-def publisher_of(data: bytes) -> PublisherKey:
-    """Whose list it says it is, for a person who is asked whether to trust it. Raises PeerError as `read_list`."""
+def parse_list(data: bytes) -> RelayList:
+    """What it says, whoever signed it: of one that was read before, or whose publisher it names. Raises PeerError
+    TOO_LARGE, MALFORMED, NON_CANONICAL."""
+    return _parse(data)[1]
+
+
+def _parse(data: bytes) -> tuple[_Signed, RelayList]:
     if len(data) > MAX_RELAY_LIST_BYTES:
-        raise PeerError(Code.TOO_LARGE, f"a list of relays has at most {MAX_RELAY_LIST_BYTES:,} bytes")
-    return _contents.decode(_signed.decode(data).content).publisher
+        raise PeerError(Code.TOO_LARGE, f"it has {len(data):,} bytes, and {MAX_RELAY_LIST_BYTES:,} are the most")
+    signed = _signed.decode(data)
+    return signed, _contents.decode(signed.content)
+
+
+def _ago(minutes: int) -> str:
+    for unit, size in (("day", _DAY_MINUTES), ("hour", 60)):
+        if minutes >= size:
+            return f"{minutes // size} {unit}{'s' * (minutes >= 2 * size)} ago"
+    return f"{minutes} minutes ago" if minutes > 1 else "just now"
+
+
+def _rolled_back(found: HeldList, held: HeldList) -> str:
+    if found.serial == held.serial:
+        return f"there are two different lists with number {held.serial}"
+    return f"it has number {found.serial}, and number {held.serial} is known"
 
 
 def _message(content: bytes) -> bytes:

@@ -75,12 +75,12 @@ def pin(core: int) -> None:
 
 def main() -> None:
     pin(RELAY_CORE)
-    from node.relay import run_relay
+    from node.relay import ServedRelay, run_relay
 
     begun = time.perf_counter()
 
-    def started(address: str) -> None:
-        print(address)
+    def started(served: ServedRelay) -> None:
+        print(served.address)
         print(time.perf_counter() - begun, flush=True)
 
     run_relay(Path(sys.argv[1]), ["127.0.0.1:0"], None, started)

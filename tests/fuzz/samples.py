@@ -23,9 +23,11 @@ from protocol.wire.commands import (
     Custody,
     Delivery,
     Deposit,
+    Described,
     Done,
     Drop,
     Ended,
+    Info,
     Link,
     Marker,
     MarkerKind,
@@ -55,6 +57,7 @@ TO_RELAY: list[OnWireToRelay] = [
     Deposit(_ONE, _ENVELOPE),
     Ack(_SUBSCRIPTION, Sequence(2**40)),
     Drop(_ONE, ReceiveId(_SIXTEEN)),
+    Info(_ONE, 3),
     Shape(Preset.BATCHED),
     Create(
         _ONE,
@@ -78,4 +81,5 @@ TO_NODE: list[OnWireToNode] = [
     Marker(_SUBSCRIPTION, Sequence(1), MarkerKind.CLAIMED, _MINUTE, SenderKey(_KEY)),
     Marker(_SUBSCRIPTION, Sequence(1), MarkerKind.FULL, _MINUTE, None),
     Ended(_SUBSCRIPTION),
+    Described(_ONE, 2, b"list"),
 ]

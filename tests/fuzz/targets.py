@@ -34,7 +34,7 @@ from protocol.keys import MessageId, Minute, PairSecret, PublisherKey, SenderKey
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
 from protocol.relays.links import format_list_link, from_file, parse_source, to_text
-from protocol.relays.relay_list import publisher_of
+from protocol.relays.relay_list import parse_list
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
 from protocol.wire.addresses import Host, format_address, parse_address
 from protocol.wire.codec import Decoder, encode
@@ -115,7 +115,7 @@ TARGETS = {
     "invitation-file": Target(parse_file, [_file]),
     "link": Target(_text(parse_link), [_link.encode()], 400),
     "relay-address": Target(_text(parse_address), [format_address(_host, hostile.RELAY).encode()], 400),
-    "relay-list": Target(publisher_of, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
+    "relay-list": Target(parse_list, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
     "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
     "relay-list-text": Target(from_file, [to_text(bytes(100)).encode()], 400),
     "relay-list-link": Target(

@@ -11,11 +11,14 @@ from node.store.rows import (
     ContactChange,
     ContactRow,
     InvitationRow,
+    ListedRelayRow,
     MessageChange,
     MessageRow,
     MessageState,
     NearbyRow,
     Reader,
+    RelayHealthRow,
+    RelayListRow,
     RelayRow,
     StateChange,
 )
@@ -36,7 +39,7 @@ from protocol.operations import (
     SetContact,
     SetName,
 )
-from protocol.wire.addresses import format_key
+from protocol.wire.addresses import Host, format_key
 
 T = TypeVar("T")
 NUMBER = " ".join(["12345"] * 12)
@@ -78,6 +81,10 @@ class FakeNode:
 
     def relays(self) -> Sequence[RelayRow]:
         return [RelayRow(host, format_key(key), "connected", 0.0, None) for host, key in self.own_relays]
+
+    async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
+        await trio.lowlevel.checkpoint()
+        raise WorldError(f"{host.authority} cannot be asked for its list: nobody is there.")
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         return await trio.to_thread.run_sync(query, self._reader())
@@ -156,6 +163,15 @@ class FakeReader:
 
     def nearby(self) -> Sequence[NearbyRow]:
         return ()
+
+    def relay_lists(self) -> Sequence[RelayListRow]:
+        return ()
+
+    def listed_relays(self, number: int) -> Sequence[ListedRelayRow] | None:
+        return None
+
+    def relay_health(self) -> dict[str, RelayHealthRow]:
+        return {}
 
     def contacts(self) -> Sequence[ContactRow]:
         return list(self._node.people)

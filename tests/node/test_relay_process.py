@@ -25,7 +25,7 @@ from pathlib import Path
 from node.logs import configure_logs
 from node.relay import run_relay
 configure_logs()
-run_relay(Path(sys.argv[1]), sys.argv[2:], None, lambda address: print(address, flush=True))
+run_relay(Path(sys.argv[1]), sys.argv[2:], None, lambda served: print(served.address, flush=True))
 """
 
 

@@ -37,6 +37,7 @@ from protocol.mailbox import (
     Session,
     Skipped,
 )
+from protocol.relays.kept import FollowedList, RelayHealth
 from simulations.mailbox import DictMailboxStore
 
 TABLES: dict[str, tuple[type[Struct], tuple[str, ...]]] = {
@@ -55,6 +56,8 @@ TABLES: dict[str, tuple[type[Struct], tuple[str, ...]]] = {
     "skipped": (Skipped, ("contact", "turn", "number")),
     "seen": (Seen, ("contact", "turn", "number")),
     "troubles": (HostTrouble, ("relay",)),
+    "relay_lists": (FollowedList, ("id",)),
+    "relay_health": (RelayHealth, ("relay",)),
     "changes": (Change, ("number",)),
 }
 NUMBERED = [name for name in TABLES if TABLES[name][1] in (("id",), ("number",)) and name != "profile"]

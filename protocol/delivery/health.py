@@ -1,0 +1,49 @@
+"""How relays serve this node: how long connecting takes, and whether what they took custody of arrives (Spec 11 §7).
+
+Of hosts that this node dials anyway; nothing is sent to find out.
+"""
+
+from msgspec.structs import replace
+
+from protocol.keys import RelayKey
+from protocol.relays.kept import RelayHealth
+from protocol.step import Step
+
+_NEWEST = 0.125
+"""What the last connection counts in the mean."""
+
+
+def connected(step: Step, relay: RelayKey, seconds: float) -> None:
+    """A dial led to a session after so long."""
+    row = _row(step, relay)
+    mean = seconds if row.sessions == 0 else row.connect_seconds + _NEWEST * (seconds - row.connect_seconds)
+    step.tx.relay_health.save(replace(row, connect_seconds=mean, sessions=row.sessions + 1))
+
+
+def unreachable(step: Step, relay: RelayKey) -> None:
+    """A dial led to none."""
+    row = _row(step, relay)
+    step.tx.relay_health.save(replace(row, failures=row.failures + 1))
+
+
+def arrived(step: Step, relay: RelayKey, envelopes: int) -> None:
+    """So many envelopes in its custody are known to have reached the contact."""
+    row = _row(step, relay)
+    step.tx.relay_health.save(replace(row, kept=row.kept + envelopes))
+
+
+def missed(step: Step, relay: RelayKey) -> None:
+    """An envelope in its custody was missed by the contact, long enough after, and goes again."""
+    row = _row(step, relay)
+    step.tx.relay_health.save(replace(row, missed=row.missed + 1))
+
+
+def forget_unused(step: Step, used: set[RelayKey]) -> None:
+    """Of hosts that no queue or route names any more."""
+    for row in step.tx.relay_health.find():
+        if row.relay not in used:
+            step.tx.relay_health.remove(row.relay)
+
+
+def _row(step: Step, relay: RelayKey) -> RelayHealth:
+    return step.tx.relay_health.get(relay) or RelayHealth(relay, 0.0, 0, 0, 0, 0)
