@@ -13,6 +13,7 @@ import trio
 from msgspec.structs import replace
 
 from node.entropy import SystemEntropy
+from node.list_renewal import renew_lists
 from node.nearby import HOST as NEARBY_HOST
 from node.nearby import Nearby, refuse
 from node.profile import Profile
@@ -56,6 +57,7 @@ class PersonalNode:
         self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None, timing: Timing
     ) -> None:
         self.direct = direct
+        self.list_errors: dict[int, str] = {}
         self._running = running
         self._profile = profile
         self._key = key
@@ -161,6 +163,8 @@ async def run_node(
         if made and not momentary:
             await node.request(Configure(relays, direct))
         await node.refresh()
+        if not momentary:
+            running.beside(renew_lists, node, entropy, timing)
         if nearby is not None:
             running.beside(nearby.run, running, partial(node.read, lambda reader: reader.nearby()))
         yield node

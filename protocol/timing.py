@@ -64,5 +64,7 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A contact that is seen is dialled after a random part of this (Spec 9 §4)."""
     visible_pause_seconds: float = 60.0
     """At least this long lies between two attempts to meet somebody new on a local network (Spec 9 §6)."""
+    list_renewal_seconds: float = 86_400.0
+    """A relay that offered a list of relays is asked for the next one about this often, ± 50 % (Spec 11 §5)."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

@@ -22,6 +22,10 @@ class Node(Protocol):
     def direct(self) -> tuple[str, RelayKey] | None:
         """Its own listener, where contacts may reach it: host and key."""
 
+    @property
+    def list_errors(self) -> dict[int, str]:
+        """Why the relay that offers a list could not be asked for the next one, by the list's number."""
+
     def relays(self) -> Sequence[RelayRow]:
         """The node's own relays and how their connections stand, in the order of its list."""
 

@@ -1,6 +1,7 @@
 """/v1/relay-lists: signed lists of relays that this node follows (Spec 11)."""
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from node.api.contract import Call, Reply
 from node.api.errors import ApiError
@@ -38,8 +39,9 @@ class Taken(Struct, frozen=True):
 
 
 async def list_lists(call: Call) -> Reply:
-    """GET: all that are followed."""
-    return Reply({"lists": await call.node.read(lambda reader: reader.relay_lists())})
+    """GET: all that are followed; `error`: why the relay that offers it gave no next one when it was asked last."""
+    rows = await call.node.read(lambda reader: reader.relay_lists())
+    return Reply({"lists": [asdict(row) | {"error": call.node.list_errors.get(row.list)} for row in rows]})
 
 
 async def show(call: Call) -> Reply:

@@ -126,7 +126,11 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
         remedy = "Is this machine online? Else the relay may be down: others are used" if level == "wrong" else ""
         yield level, f"{relay['host']} is {relay['state']}{why}", remedy
     if not relays and not status["direct"]:
-        yield "wrong", "There is no relay: nobody can reach this node", "Add one: kassiber relays add ADDRESS"
+        yield (
+            "wrong",
+            "There is no relay: nobody can reach this node",
+            "Add one: kassiber relays add ADDRESS; or follow a list: kassiber relays follow LIST",
+        )
     elif len(relays) == 1:
         yield "note", "There is one relay: without it nobody reaches you", "Add a second: kassiber relays add ADDRESS"
     if status["waiting"]:
@@ -164,6 +168,9 @@ def _lists(lists: list[dict[str, Any]]) -> Iterator[Finding]:
     from node.cli.terminal import day
 
     for row in lists:
+        if row["error"]:
+            what = f"The next of list {row['list']} of relays could not be taken: {row['error']}"
+            yield "note", what, "Its relay is asked about once a day"
         if is_over(row):
             yield (
                 "note",

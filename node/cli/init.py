@@ -47,7 +47,7 @@ def init(
         raise
     print(f"Made a profile in {profile.directory}")
     if not addresses:
-        print("It has no relay: the first invitation that you accept brings one, or: kassiber relays add ADDRESS")
+        print("It has no relay: the first invitation that you accept brings one, or: kassiber relays follow LIST")
     elif len(addresses) == 1:
         print("It has one relay. A second one, of somebody else's, keeps you reachable: kassiber relays add ADDRESS")
     print("Start the node: kassiber up")

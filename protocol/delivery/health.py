@@ -26,16 +26,20 @@ def unreachable(step: Step, relay: RelayKey) -> None:
     step.tx.relay_health.save(replace(row, failures=row.failures + 1))
 
 
-def arrived(step: Step, relay: RelayKey, envelopes: int) -> None:
-    """So many envelopes in its custody are known to have reached the contact."""
-    row = _row(step, relay)
-    step.tx.relay_health.save(replace(row, kept=row.kept + envelopes))
+def arrived(step: Step, route_id: int, envelopes: int) -> None:
+    """So many envelopes in the custody of a route's relay are known to have reached the contact."""
+    route = step.tx.routes.get(route_id)
+    if route is not None:
+        row = _row(step, route.relay)
+        step.tx.relay_health.save(replace(row, kept=row.kept + envelopes))
 
 
-def missed(step: Step, relay: RelayKey) -> None:
-    """An envelope in its custody was missed by the contact, long enough after, and goes again."""
-    row = _row(step, relay)
-    step.tx.relay_health.save(replace(row, missed=row.missed + 1))
+def missed(step: Step, route_id: int) -> None:
+    """An envelope in the custody of a route's relay was missed by the contact, long enough after, and goes again."""
+    route = step.tx.routes.get(route_id)
+    if route is not None:
+        row = _row(step, route.relay)
+        step.tx.relay_health.save(replace(row, missed=row.missed + 1))
 
 
 def forget_unused(step: Step, used: set[RelayKey]) -> None:

@@ -169,10 +169,8 @@ def take_received(step: Step, contact: Contact, item: Received) -> bool:
             if row.stored_at is not None:
                 kept[row.route] = kept.get(row.route, 0) + 1
             _arrived(step, row.id)
-    for route_id, envelopes in kept.items():
-        route = step.tx.routes.get(route_id)
-        if route is not None:
-            health.arrived(step, route.relay, envelopes)
+    for route, envelopes in kept.items():
+        health.arrived(step, route, envelopes)
     if item.floor > contact.peer_floor or item.total > contact.peer_total:
         sent = load_ratchet(step, contact.id).send_index
         floor, total = max(item.floor, contact.peer_floor), min(max(item.total, contact.peer_total), sent)
@@ -195,9 +193,7 @@ def send_missing(step: Step, contact_id: int) -> bool:
             step.wake_at(due)
             young = True
         elif _room(step, contact_id) > 0:
-            route = step.tx.routes.get(row.route)
-            if route is not None:
-                health.missed(step, route.relay)
+            health.missed(step, row.route)
             supersede(step, row.id)
     return young
 

@@ -59,8 +59,8 @@ OF_DELIVERY = (
         "missing-never-sent-again",
         _OUTBOX,
         "What the contact reports missing is sealed anew and sent again.",
-        "        elif _room(step, contact_id) > 0:\n            supersede(step, row.id)\n    return young",
-        "        elif _room(step, contact_id) > 2**20:\n            supersede(step, row.id)\n    return young",
+        "        elif _room(step, contact_id) > 0:\n            health.missed(step, row.route)",
+        "        elif _room(step, contact_id) > 2**20:\n            health.missed(step, row.route)",
     ),
     Mutant(
         "superseded-items-lost",

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node.cli.exits import BAD_TEXT, NO_INPUT, OK, UNAVAILABLE
-from tests.journeys.journey import Journey
+from node.cli.stage import opened
+from tests.journeys.journey import SCALED, Journey
 
 pytestmark = pytest.mark.journey
 
@@ -185,3 +187,35 @@ def test_a_list_that_is_over_is_not_taken_and_the_doctor_says_that_one_is(journe
     assert "your lists have 0 more" in journey.kassiber("alice", "relays", "choose").stderr.decode()
     examined = journey.kassiber("alice", "doctor").stdout.decode()
     assert "is over" in examined
+
+
+def test_a_running_node_takes_the_next_list_by_itself_and_says_when_its_relay_offers_an_old_one(tmp_path: Path) -> None:
+    with opened(Journey(tmp_path, replace(SCALED, list_renewal_seconds=0.4))) as journey:
+        for name in OPERATORS:
+            journey.start_relay(name)
+        old = sign(journey, "old.list", OPERATORS).read_bytes()
+        listed = journey.place / "community.list"
+        listed.write_bytes(old)
+
+        def offer() -> None:
+            journey.stop("relay-1", signal.SIGTERM)
+            journey.start_relay("relay-1", "--list", str(listed))
+
+        offer()
+        assert journey.make_profile("alice", []).wait(20) == 0
+        journey.start_node("alice")
+        journey.done("alice", "relays", "follow", journey.addresses["relay-1"])
+        before = lists(journey, "alice")[0]["serial"]
+        sign(journey, "community.list", {"relay-1": "one.example", "relay-2": "two.example"})
+        offer()
+        journey.until(lambda: lists(journey, "alice")[0]["serial"] > before, "the next list did not come")
+        assert lists(journey, "alice")[0]["relays"] == 2
+        listed.write_bytes(old)
+        offer()
+        error = journey.until(
+            lambda: "an old one" in (lists(journey, "alice")[0]["error"] or "") and lists(journey, "alice")[0]["error"],
+            "nobody noticed",
+        )
+        assert lists(journey, "alice")[0]["relays"] == 2
+        assert error in journey.kassiber("alice", "doctor").stdout.decode()
+        assert journey.addresses["relay-1"].partition("#")[2].encode() not in journey.log("alice").read_bytes()

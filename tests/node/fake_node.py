@@ -51,6 +51,7 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.direct: tuple[str, RelayKey] | None = None
+        self.list_errors: dict[int, str] = {}
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
         self.people: list[ContactRow] = []
