@@ -195,7 +195,8 @@ class Hosts:
         """A dial failed."""
         host = self.hosts.get(relay)
         if host is not None:
-            host.dialing, host.dialled_at = False, None
+            host.dialing = False
+            host.dialled_at = None
             health.unreachable(step, relay)
             self._back_off(step, host)
 

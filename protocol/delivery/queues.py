@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from protocol.crypto.proofs import create_message, prove_message, receive_id
 from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.delivery.items import announce_routes
+from protocol.delivery.operators import of_one_operator
 from protocol.errors import Code
 from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, RelayKey, SendId
 from protocol.limits import MAX_INVITATION_DAYS, MAX_RETIRING_PER_CONTACT, MAX_ROUTES, RETENTION_DAYS
@@ -48,14 +49,18 @@ def make_queue(
 def order_relays(
     step: Step, relays: Sequence[OwnRelay], avoid_first: bytes | None = None, kept: Container[RelayKey] = ()
 ) -> list[OwnRelay]:
-    """At most three hosts for one contact: direct first, then relays at random, but another relay first than the one
-    through which the other direction goes (the pairing rule, Spec 6 §4). Of more, those `kept` stay."""
+    """At most three hosts for one contact: direct first, then relays at random, but one of another operator first than
+    the one through which the other direction goes, or another at least (the pairing rule, Spec 6 §4). Of more, those
+    `kept` stay."""
     direct = [relay for relay in relays if relay.direct]
     others = [relay for relay in relays if not relay.direct]
     if len(others) > 1 and step.entropy.uniform() < 0.5:
         others.reverse()
-    if avoid_first is not None and len(others) > 1 and others[0].relay == avoid_first:
-        others.append(others.pop(0))
+    if avoid_first is not None and len(others) > 1:
+        akin = of_one_operator(step, RelayKey(avoid_first))
+        likeness = {relay: (relay.relay in akin) + (relay.relay == avoid_first) for relay in others}
+        if likeness[others[0]] > min(likeness.values()):
+            others.sort(key=likeness.__getitem__)
     chosen = sorted(direct + others, key=lambda relay: not relay.direct and relay.relay not in kept)[:MAX_ROUTES]
     return [relay for relay in direct + others if relay in chosen]
 

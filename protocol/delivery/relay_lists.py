@@ -3,6 +3,7 @@
 from protocol.delivery import contacts
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.inviting import own_profile, own_relays
+from protocol.delivery.operators import current_lists
 from protocol.errors import CallerError, PeerError
 from protocol.keys import PublisherKey, RelayKey
 from protocol.limits import MAX_FOLLOWED_LISTS
@@ -10,7 +11,7 @@ from protocol.operations import ChosenRelay, Configure, FollowList, ListTaken
 from protocol.relays.kept import FollowedList
 from protocol.relays.links import format_publisher
 from protocol.relays.refusals import refusal
-from protocol.relays.relay_list import HeldList, RelayList, parse_list, read_list
+from protocol.relays.relay_list import HeldList, parse_list, read_list
 from protocol.relays.selection import choose, merge
 from protocol.step import Step
 
@@ -71,12 +72,6 @@ def choose_relays(step: Step, hosts: Hosts, count: int) -> tuple[ChosenRelay, ..
     direct = next(((relay.host, RelayKey(relay.relay)) for relay in own if relay.direct), None)
     contacts.configure(step, hosts, Configure(tuple(relays), direct))
     return tuple(ChosenRelay(relay.host, relay.key, tuple(sorted(relay.operators))) for relay in taken)
-
-
-def current_lists(step: Step) -> list[RelayList]:
-    """Those that hold now, each as it was read when it came."""
-    lists = [parse_list(row.encoded) for row in step.tx.relay_lists.find()]
-    return [value for value in lists if step.now.minute < value.expires]
 
 
 def _publisher(step: Step, operation: FollowList) -> PublisherKey:

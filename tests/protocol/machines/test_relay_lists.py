@@ -156,6 +156,23 @@ def test_no_relay_is_chosen_from_a_list_that_is_over_and_those_in_use_stay(tmp_p
         alice.get(ChooseRelays(9))
 
 
+def test_the_two_directions_of_a_conversation_go_over_relays_of_different_operators(tmp_path: Path) -> None:
+    """Alice is reached at a relay of `one`. Bob has another of `one`, and one of `two`: it is named first."""
+    for seed in range(6):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        world = World(directory, seed)
+        relays = [world.relay(name) for name in ("first", "second", "third")]
+        encoded = signed(*zip(relays, ("one", "one", "two"), strict=True))
+        alice, bob = world.person("alice"), world.person("bob")
+        alice.use(relays[0])
+        bob.use(relays[1], relays[2])
+        follow(bob, encoded)
+        world.introduce(alice, bob)
+        with alice.store.read() as tx:
+            assert [route.relay for route in tx.routes.find(contact=1)] == [relays[2].key, relays[1].key]
+
+
 def health(person: Person, relay: RelayHost) -> RelayHealth:
     with person.store.read() as tx:
         row: RelayHealth = tx.relay_health.get(relay.key)
