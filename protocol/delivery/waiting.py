@@ -3,6 +3,8 @@
 Volatile: after a restart nobody waits for these answers; the rows go on by themselves.
 """
 
+from itertools import chain
+
 from msgspec import Struct
 
 from protocol.delivery import inviting, joining
@@ -52,7 +54,7 @@ class Waiting:
     def failed(self, step: Step) -> None:
         """The batch that is under way was undone: nobody waits because of it, and nobody got an answer."""
         self._invites, self._accepts = self._before[0].copy(), self._before[1].copy()
-        for waiting in [*self._invites.values(), *self._accepts.values()]:
+        for waiting in chain[_Invite | _Accept](self._invites.values(), self._accepts.values()):
             step.wake_at(waiting.deadline)
 
     def invite(self, step: Step, request: int, invitation: int) -> None:
