@@ -5,7 +5,7 @@ from typing import Any
 
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
-from protocol.keys import Minute, QueueNumber
+from protocol.keys import Digest, Minute, QueueNumber
 from protocol.store import Queue
 from protocol.wire.commands import Accepted, Ack, Command, Delivery, Deposit, Refused
 from simulations.host import NOT_THE_MACHINES, RelayHost
@@ -13,6 +13,7 @@ from simulations.network import End
 from simulations.script import FaultKind
 
 _AGAIN_SECONDS = 2.0
+_KEPT_DIGEST_BYTES = 16
 
 
 class CheatingRelay(RelayHost):
@@ -28,6 +29,8 @@ class CheatingRelay(RelayHost):
         """What it writes down of each command that it is given: it sees them, whatever it promises."""
         self.refusals = 0
         """How often it said no."""
+        self.withheld: set[Digest] = set()
+        """What it acknowledged in its recipient's place, and has not delivered since."""
         self._overtaken: tuple[End, Command] | None = None
 
     def behave(self) -> None:
@@ -76,6 +79,15 @@ class CheatingRelay(RelayHost):
         end.flush()
         link._key = true_key
 
+    def remembers(self, digest: bytes) -> bool:
+        """Whether it stored such an envelope, and would not store it again."""
+        query = "SELECT 1 FROM digests WHERE digest = ? LIMIT 1"
+        return self.disk.connection.execute(query, (digest[:_KEPT_DIGEST_BYTES],)).fetchone() is not None
+
+    def keeps_back(self, digest: Digest) -> bool:
+        """Whether it threw this envelope away for good: an older disk would take it again."""
+        return digest in self.withheld and self.remembers(digest)
+
     def most_stored(self) -> int:
         """Envelopes in the longest of its queues."""
         return max((queue.stored for queue in self.queues()), default=0)
@@ -88,14 +100,17 @@ class CheatingRelay(RelayHost):
 
     def say(self, end: End, command: Command) -> Iterable[Command]:
         self.refusals += isinstance(command, Refused)
-        if not isinstance(command, Delivery) or not (self.cheats or self._overtaken):
+        if not isinstance(command, Delivery) or not (self.cheats or self._overtaken or self.withheld):
             return (command,)
+        digest = parse_envelope(command.envelope).digest
+        self.withheld.discard(digest)  # a crash undid the acknowledgement, or an old disk
         if self._overtaken is not None:
             self._release()
         elif self._plays(FaultKind.REORDER):
             self._overtaken = end, command
             return ()
         if self._plays(FaultKind.WITHHOLD):
+            self.withheld.add(digest)
             self.engine.after(0.0, lambda: end.hand_over((Ack(command.subscription, command.sequence),)))
             return ()
         if self._plays(FaultKind.REPLAY):

@@ -70,6 +70,8 @@ class Trial:
         self.world = world
         self.violation = ""
         self._healed_seconds = 0.0
+        self._last_words: set[tuple[int, int]] = set()
+        """(person, other person): who has said one to whom."""
         self._witnesses = watch(world)
         self._listener = Listener(world)
         self._turns = Turns(world)
@@ -105,8 +107,8 @@ class Trial:
         world = self.world
         world.heal()
         healed = world.engine.time
-        _say_last_words(world)
-        yield from _wait(world, lambda: all_delivered(world))
+        self._say_last_words()
+        yield from _wait(world, lambda: not self._say_last_words() and all_delivered(world))
         self._healed_seconds = world.engine.time - healed
         check_delivery(world)
         check_order(world)
@@ -120,6 +122,18 @@ class Trial:
         yield from self._sound(healed)
         yield from quiet(world)
         check_blame(world)
+
+    def _say_last_words(self) -> bool:
+        """In each conversation that there is, once; whether there was a new one: a handshake may come only now."""
+        before = len(self._last_words)
+        for pair in list(conversations(self.world)):
+            for side, other in (pair, pair[::-1]):
+                one, two = side.person.index, other.person.index
+                if (one, two) not in self._last_words:
+                    self._last_words.add((one, two))
+                    self.world.numbers[one, two] = side.contact.id
+                    self.world.say(Say(self.world.engine.time, _LAST_WORD + len(self._last_words), one, two, 1))
+        return len(self._last_words) > before
 
     def _sound(self, healed: float) -> Iterator[float]:
         """Once broken connections are found out, long texts arrive in seconds, and nobody hangs up on anybody."""
@@ -176,16 +190,6 @@ def _perform(world: World, line: Line) -> None:
         inflict(world, line)
     else:
         world.say(line)
-
-
-def _say_last_words(world: World) -> None:
-    number = _LAST_WORD
-    for pair in list(conversations(world)):
-        for side, other in (pair, pair[::-1]):
-            number += 1
-            one, two = side.person.index, other.person.index
-            world.numbers[one, two] = side.contact.id
-            world.say(Say(world.engine.time, number, one, two, 1))
 
 
 def _say_to_a_contact_each(world: World) -> None:

@@ -11,8 +11,5 @@ def check_authority(world: World) -> None:
             raise Violation("authority", person.got_away_with[0])
         for key, digest in person.broken_off:
             relay = world.relay_of(key)
-            if relay is None:
-                continue
-            query = "SELECT 1 FROM digests WHERE digest = ? LIMIT 1"
-            if relay.disk.connection.execute(query, (digest[:16],)).fetchone() is not None:
+            if relay is not None and relay.remembers(digest):
                 raise Violation("authority", f"{relay.name} stored something of a frame that it could not read")

@@ -42,6 +42,6 @@ def one_sided(world: World) -> Iterator[Side]:
     found = {(id(side.person), side.contact.id) for pair in conversations(world) for side in pair}
     for person in world.people:
         with person.disk.look() as tx:
-            for contact in tx.contacts.find():
-                if (id(person), contact.id) not in found:
-                    yield Side(person, contact, tx.messages.find(contact=contact.id))
+            alone = [contact for contact in tx.contacts.find() if (id(person), contact.id) not in found]
+            sides = [Side(person, contact, tx.messages.find(contact=contact.id)) for contact in alone]
+        yield from sides

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 from protocol.envelope.envelope import parse_envelope
-from protocol.keys import Digest, RelayKey
+from protocol.keys import RelayKey
 from protocol.mailbox import ChangeKind, MessageState
 from simulations.checkers import Violation
 from simulations.host import PersonHost
-from simulations.mischief import CheatingRelay
 from simulations.world import World
 
 _NEW = """
@@ -76,14 +75,12 @@ class Witness:
             raise Violation("truth", f"{self._person.name} was told relayed of a part that no relay took")
         for envelope, key in self._person.disk.connection.execute(_CARRIED, (message_id, contact)).fetchall():
             relay = world.relay_of(RelayKey(key))
-            if relay is not None and relay.index not in world.distrusted and not _remembers(relay, envelope):
+            if (
+                relay is not None
+                and relay.index not in world.distrusted
+                and not relay.remembers(parse_envelope(envelope).digest)
+            ):
                 raise Violation("truth", f"{self._person.name} was told relayed, and {relay.name} never had it")
-
-
-def _remembers(relay: CheatingRelay, envelope: bytes) -> bool:
-    digest = Digest(parse_envelope(envelope).digest)
-    row = relay.disk.connection.execute("SELECT 1 FROM digests WHERE digest = ? LIMIT 1", (digest[:16],)).fetchone()
-    return row is not None
 
 
 def watch(world: World) -> list[Witness]:

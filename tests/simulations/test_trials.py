@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from simulations.script import Fault, FaultKind, Shape, decode, draw
+from protocol.delivery import outbox
+from protocol.mailbox import ContactState
+from simulations.checkers.conversations import one_sided
+from simulations.script import Fault, FaultKind, Script, Shape, decode, draw, draw_contacts
 from simulations.shrink import shrink
 from simulations.trial import carry_out
+from simulations.world import World
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.json"))
 _TRACES = """
@@ -81,6 +85,35 @@ def test_a_world_in_which_a_promise_cannot_be_kept_is_noticed_and_shrunk_to_what
     assert short.found[0].startswith("delivery: ")
     assert set(gone) <= set(short.lines)
     assert len(short.lines) <= 4
+
+
+def _joining_while_relays_withhold(*envelopes: float) -> Script:
+    """Two people are given one invitation, and each relay throws away so many of the first envelopes."""
+    script = Script(1, 7, 2, draw_contacts(1, Shape()), ())
+    cheats = [Fault(9.9, FaultKind.WITHHOLD, script.people + at, 0, 0.0, many) for at, many in enumerate(envelopes)]
+    return replace(script, lines=(*cheats, Fault(10.0, FaultKind.CLAIMED_TWICE, 3, 0, 0.0, 1.0)))
+
+
+def test_a_relay_that_throws_away_other_things_excuses_no_lost_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = _joining_while_relays_withhold(2, 2)
+    assert carry_out(script).violation == ""
+    monkeypatch.setattr(outbox, "repeat_handshakes", lambda step: None)
+    assert "still waits for" in carry_out(script).violation
+
+
+def test_whose_handshake_every_relay_threw_away_may_wait() -> None:
+    """Each keeps its digest, so that what is sent again is taken for a repetition."""
+    worlds: list[World] = []
+    outcome = carry_out(replace(_joining_while_relays_withhold(400, 400), seconds=200.0), worlds.append)
+    assert outcome.violation == ""
+    (alone,) = [side for side in one_sided(worlds[0]) if side.contact.state is ContactState.WAITING]
+    assert alone.person.index in (0, 1)
+
+
+def test_early_texts_that_a_relay_threw_away_are_sent_again_once_both_have_written() -> None:
+    outcome = carry_out(_joining_while_relays_withhold(400, 400))
+    assert outcome.violation == ""
+    assert outcome.fired["relay withholds"] >= 6
 
 
 def test_a_script_is_read_back_as_it_was_written() -> None:
