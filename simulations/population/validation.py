@@ -24,11 +24,11 @@ TOLERANCE = 0.01
 """Of the machines' mean."""
 _PAGE = """# The population model, held against the machines
 
-Written by `python -m simulations.population.validation`: {people:,} people with {contacts} contacts each on {relays} \
-relays write {texts:g} texts a day each, for {hours:g} hours, in bursts of conversation; {runs} seeds. *Machines*: the \
-real nodes and relays on dict stores with the toy suite, every frame counted. *Model*: `simulations/population/`, with \
-the same people, texts, latencies and steps. Means over seeds with Student's 95 % interval; *difference*: of the two \
-with the same seed, model less machines. *Kept*: the model's mean lies in the machines' interval, or within \
+Written by `python -m simulations.population.validation`: {people:,} people with {contacts} contacts each on {relays}
+relays write {texts:g} texts a day each, for {hours:g} hours, in bursts of conversation; {runs} seeds. *Machines*: the
+real nodes and relays on dict stores with the toy suite, every frame counted. *Model*: `simulations/population/`, with
+the same people, texts, latencies and steps. Means over seeds with Student's 95 % interval; *difference*: of the two
+with the same seed, model less machines. *Kept*: the model's mean lies in the machines' interval, or within
 {tolerance:g} % of their mean.
 
 | figure | machines | model | difference | |
