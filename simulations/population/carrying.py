@@ -24,11 +24,12 @@ _ENVELOPE_BITS = 10
 
 
 class Journey(NamedTuple):
-    """Of each letter: when it left its sender and when it left the relay, and the numbers of the ticks at which it did,
-    where the policy has any. One latency later it is at the relay, and at its recipient."""
+    """Of each letter: when it left its sender, left the relay and came, and the numbers of the ticks at which it left,
+    where the policy has any."""
 
     left: Floats
     pushed: Floats
+    came: Floats
     left_tick: Integers
     pushed_tick: Integers
 
@@ -58,31 +59,35 @@ class Links:
 
     def carry(self, letters: Letters, directions: Directions) -> Journey:
         """What shares a link in the constant policy must be carried at once: it queues."""
-        latency = self.scenario.latency_seconds
+        step = self.scenario.step_seconds
         if self.scenario.policy is Policy.DIRECT:
             none = np.empty(0, dtype=np.int64)
-            return Journey(letters.time, letters.time + latency, none, none)
+            left = letters.time + step
+            pushed = left + self._hop(left) + step
+            return Journey(left, pushed, pushed + self._hop(left) + step, none, none)
         sender = directions.sender_link.take(letters.direction)
         recipient = directions.recipient_link.take(letters.direction)
         left_tick = self._leave(self.up, sender, letters.time, letters.envelopes)
         left = self.up.when(sender, left_tick)
-        pushed_tick = self._leave(self.down, recipient, left + latency, letters.envelopes)
-        return Journey(left, self.down.when(recipient, pushed_tick), left_tick, pushed_tick)
+        pushed_tick = self._leave(self.down, recipient, left + self._hop(left), letters.envelopes)
+        pushed = self.down.when(recipient, pushed_tick)
+        return Journey(left, pushed, pushed + self._hop(left), left_tick, pushed_tick)
 
-    def delivered(self, journey: Journey) -> Floats:
-        """When each letter came to its recipient."""
-        return journey.pushed + self.scenario.latency_seconds
+    def _hop(self, letters: Floats) -> Floats | float:
+        """From one host to the next, of each letter or of all of them."""
+        latency, jitter = self.scenario.latency_seconds, self.scenario.jitter
+        return latency * (1.0 + jitter * self.rng.random(len(letters))) if jitter else latency
 
     def frames(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[Frames, Frames]:
         """Up and down, without keep-alives; of the constant policy none, as its frames do not depend on letters."""
         sender = directions.sender_link.take(letters.direction)
         recipient = directions.recipient_link.take(letters.direction)
-        relayed, delivered = journey.left + self.scenario.latency_seconds, self.delivered(journey)
+        relayed, delivered = journey.left + self.scenario.latency_seconds, journey.came
         if self.scenario.policy is Policy.DIRECT:
             slots = np.concatenate((envelopes_to_slots(letters.envelopes), np.ones(len(sender), dtype=np.int64)))
             return (
                 Frames(np.concatenate((sender, recipient)), np.concatenate((journey.left, delivered)), slots),
-                Frames(np.concatenate((recipient, sender)), np.concatenate((journey.pushed, relayed)), slots),
+                Frames(np.concatenate((recipient, sender)), np.concatenate((journey.pushed, journey.pushed)), slots),
             )
         if self.scenario.policy is Policy.CONSTANT:
             nothing = np.empty(0, dtype=np.int64)

@@ -95,16 +95,14 @@ def carry_community(
     span = community.span_seconds(scenario)
     links = Links(scenario, users * scenario.relays, span, rng)
     journey = links.carry(texts, directions)
-    receipts = leave_alone(
-        texts.direction, texts.time, links.delivered(journey), span, scenario.receipt_mean_seconds, rng
-    )
+    receipts = leave_alone(texts.direction, texts.time, journey.came, span, scenario.receipt_mean_seconds, rng)
     alone = Letters(receipts.direction, receipts.time, np.ones(len(receipts.time), dtype=np.int64))
     letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))
     if scenario.policy is Policy.CONSTANT:  # receipts wait in the same queues as texts and hold them up
         journey = links.carry(letters, directions)
     else:
         journey = journey.followed_by(links.carry(alone, directions))
-    delivered = links.delivered(journey)[: len(texts.time)]
+    delivered = journey.came[: len(texts.time)]
     up, down = links.totals(letters, directions, journey)
     traffic = Traffic(
         users, len(texts.time), int(texts.envelopes.sum()), len(receipts.time), up, down, delivered - texts.time
