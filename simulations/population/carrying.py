@@ -4,6 +4,7 @@ A letter waits at its sender's link, is deposited, waits at its recipient's link
 The relay answers a deposit with `stored`, a node a delivery with `ack`; both wait like everything else.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,10 +33,6 @@ class Journey(NamedTuple):
     came: Floats
     left_tick: Integers
     pushed_tick: Integers
-
-    def followed_by(self, others: "Journey") -> "Journey":
-        """Those of these letters, then those of others."""
-        return Journey(*(np.concatenate(columns) for columns in zip(self, others, strict=True)))
 
 
 class Links:
@@ -99,15 +96,19 @@ class Links:
             _merge(self.down, recipient, journey.pushed_tick, letters.envelopes, sender, answered),
         )
 
-    def totals(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[LinkTotals, LinkTotals]:
+    def totals(
+        self, carried: Sequence[tuple[Letters, Journey]], directions: Directions
+    ) -> tuple[LinkTotals, LinkTotals]:
         """Frames and slots of each link, up and down, keep-alives among them."""
         policy = self.scenario.policy
         if policy is Policy.CONSTANT:
             return self._constant_totals(), self._constant_totals()
         if policy is Policy.BATCHED:
+            letters, journey = (type(parts[0])(*map(np.concatenate, zip(*parts, strict=True)))
+                                for parts in zip(*carried, strict=True))  # fmt: skip
             up, down = self.frames(letters, directions, journey)
             return self._count(up), self._count(down)
-        return self._direct_totals(letters, directions, journey)
+        return self._direct_totals(carried, directions)
 
     def constant_times(self, links: Integers, rng: np.random.Generator) -> Frames:
         """The one-slot frames of one direction of some constant links."""
@@ -126,20 +127,27 @@ class Links:
         return _with_large(sends, idle, frames.link[large], frames.slots[large])
 
     def _direct_totals(
-        self, letters: Letters, directions: Directions, journey: Journey
+        self, carried: Sequence[tuple[Letters, Journey]], directions: Directions
     ) -> tuple[LinkTotals, LinkTotals]:
         """Both ways at once: each frame has an answer a moment later, so both have the same silences."""
-        count = len(letters.direction)
+        count = sum(len(letters.direction) for letters, _ in carried)
         numbers = np.empty(2 * count, dtype=np.uint32)
-        moment = self.moments.within_link(journey.pushed)
-        for place, link in ((slice(0, count), directions.sender_link), (slice(count, None), directions.recipient_link)):
-            np.add(self.moments.of_link(link).take(letters.direction), moment, out=numbers[place])
+        sender, recipient = (self.moments.of_link(link) for link in (directions.sender_link, directions.recipient_link))
+        long, filled = [], 0
+        for letters, journey in carried:
+            moment = self.moments.within_link(journey.pushed)
+            for link in (sender, recipient):
+                np.add(link.take(letters.direction), moment, out=numbers[filled : filled + len(moment)])
+                filled += len(moment)
+            several = np.flatnonzero(letters.envelopes > 1)
+            long.append((letters.direction[several], letters.envelopes[several]))
         sends, idle = self.moments.count(numbers)
-        long = np.flatnonzero(letters.envelopes > 1)
-        slots = envelopes_to_slots(letters.envelopes[long])
-        sender = directions.sender_link[letters.direction[long]]
-        recipient = directions.recipient_link[letters.direction[long]]
-        return _with_large(sends, idle, sender, slots), _with_large(sends, idle, recipient, slots)
+        direction, envelopes = (np.concatenate(columns) for columns in zip(*long, strict=True))
+        slots = envelopes_to_slots(envelopes)
+        return (
+            _with_large(sends, idle, directions.sender_link[direction], slots),
+            _with_large(sends, idle, directions.recipient_link[direction], slots),
+        )
 
     def _constant_totals(self) -> LinkTotals:
         number = self.rng.poisson(self.scenario.slot_rate * self.span, self.links).astype(np.float64)

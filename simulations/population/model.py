@@ -49,13 +49,21 @@ class Carried(NamedTuple):
     links: Links
     directions: Directions
     texts: Letters
-    letters: Letters
-    """Texts, then receipts that leave by themselves."""
+    carried: tuple[tuple[Letters, Journey], ...]
+    """Texts, then receipts that leave by themselves; or both together."""
     delivered: Floats
     """Of each text."""
-    journey: Journey
-    """Of each letter."""
     traffic: Traffic
+
+    @property
+    def letters(self) -> Letters:
+        """All of them."""
+        return Letters(*(np.concatenate(columns) for columns in zip(*(one for one, _ in self.carried), strict=True)))
+
+    @property
+    def journey(self) -> Journey:
+        """Of each letter."""
+        return Journey(*(np.concatenate(columns) for columns in zip(*(one for _, one in self.carried), strict=True)))
 
 
 def simulate(scenario: Scenario, seed: int) -> Traffic:
@@ -97,17 +105,19 @@ def carry_community(
     journey = links.carry(texts, directions)
     receipts = leave_alone(texts.direction, texts.time, journey.came, span, scenario.receipt_mean_seconds, rng)
     alone = Letters(receipts.direction, receipts.time, np.ones(len(receipts.time), dtype=np.int64))
-    letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))
+    carried: tuple[tuple[Letters, Journey], ...]
     if scenario.policy is Policy.CONSTANT:  # receipts wait in the same queues as texts and hold them up
+        letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))
         journey = links.carry(letters, directions)
+        carried = ((letters, journey),)
     else:
-        journey = journey.followed_by(links.carry(alone, directions))
+        carried = (texts, journey), (alone, links.carry(alone, directions))
     delivered = journey.came[: len(texts.time)]
-    up, down = links.totals(letters, directions, journey)
+    up, down = links.totals(carried, directions)
     traffic = Traffic(
         users, len(texts.time), int(texts.envelopes.sum()), len(receipts.time), up, down, delivered - texts.time
     )
-    return Carried(links, directions, texts, letters, delivered, journey, traffic)
+    return Carried(links, directions, texts, carried, delivered, traffic)
 
 
 def _communities(scenario: Scenario, seed: int) -> Iterator[Traffic]:
