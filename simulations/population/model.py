@@ -68,8 +68,13 @@ class Carried(NamedTuple):
 
 def simulate(scenario: Scenario, seed: int) -> Traffic:
     """Everybody; communities have generators of their own, so that one can be run again by itself."""
-    parts = list(_communities(scenario, seed))
-    delays = np.concatenate([part.delays for part in parts[: max(1, _DELAYS_KEPT // max(1, parts[0].texts))]])
+    parts: list[Traffic] = []
+    delays, kept = [], 0
+    for part in _communities(scenario, seed):
+        if not kept or kept + part.texts <= _DELAYS_KEPT:
+            delays.append(part.delays)
+            kept += part.texts
+        parts.append(part._replace(delays=part.delays[:0]))
     return Traffic(
         sum(part.users for part in parts),
         sum(part.texts for part in parts),
@@ -77,7 +82,7 @@ def simulate(scenario: Scenario, seed: int) -> Traffic:
         sum(part.receipt_envelopes for part in parts),
         _join([part.up for part in parts]),
         _join([part.down for part in parts]),
-        delays,
+        np.concatenate(delays),
     )
 
 
