@@ -58,7 +58,7 @@ def _leave_together(direction: Integers, written: Floats, delivered: Floats, due
     """The rule itself, on events sorted by the direction that a receipt or a text goes in, then by time."""
     way = np.concatenate((direction ^ 1, direction))
     time = np.concatenate((delivered, written))
-    order = np.argsort(way * apart + time)
+    order = np.argsort(way * apart + time, kind="stable")  # what comes as a text is written rides on it
     is_receipt = order < len(direction)
     way, time = way[order], time[order]
     first_due = np.concatenate((due, np.full(len(due), -np.inf)))[order]  # after a text, nothing waits
