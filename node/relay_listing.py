@@ -9,7 +9,7 @@ from node.files import write_private
 from node.relay import load_key
 from protocol.crypto.suite import RealSuite
 from protocol.errors import CallerError, PeerError
-from protocol.keys import Minute, PublisherKey
+from protocol.keys import Minute, PublisherKey, RelayKey
 from protocol.relays.links import MAX_LIST_FILE_BYTES, format_publisher, from_file
 from protocol.relays.relay_list import ListedRelay, RelayList, parse_list, sign_list
 from protocol.wire.addresses import parse_address
@@ -32,9 +32,7 @@ def sign_listing(listing: Path, key_file: Path, output: Path, days: int) -> Sign
     The number is the minute of signing, or one more than that of the list that stands in `output`, if that is later.
     Raises CallerError: a line, a name, a duration or a key that is wrong; OSError.
     """
-    relays = [_relay(listing, number, line) for number, line in _lines(listing)]
-    if not relays:
-        raise CallerError(f"{listing} names no relay: an address and its operator's name are wanted on each line.")
+    relays = _relays(listing)
     key = load_key(key_file)
     publisher = PublisherKey(key[32:])
     issued = Minute(int(time.time() // 60))
@@ -46,6 +44,18 @@ def sign_listing(listing: Path, key_file: Path, output: Path, days: int) -> Sign
     return SignedList(
         encoded, format_publisher(publisher), serial, len(relays), len({relay.operator for relay in relays})
     )
+
+
+def _relays(listing: Path) -> list[ListedRelay]:
+    relays: dict[RelayKey, ListedRelay] = {}
+    for number, line in _lines(listing):
+        relay = _relay(listing, number, line)
+        if relay.key in relays:
+            raise CallerError(f"{listing}, line {number}: this relay is named before, as {relays[relay.key].host}.")
+        relays[relay.key] = relay
+    if not relays:
+        raise CallerError(f"{listing} names no relay: an address and its operator's name are wanted on each line.")
+    return list(relays.values())
 
 
 def _lines(listing: Path) -> list[tuple[int, str]]:
@@ -61,7 +71,9 @@ def _lines(listing: Path) -> list[tuple[int, str]]:
 def _relay(listing: Path, number: int, line: str) -> ListedRelay:
     words = line.split()
     if len(words) != 2:
-        raise CallerError(f"{listing}, line {number}: a relay's address and its operator's name are wanted, not more.")
+        raise CallerError(
+            f"{listing}, line {number}: a relay's address and its operator's name are wanted, in one word each."
+        )
     try:
         host, key = parse_address(words[0])
     except CallerError as error:
