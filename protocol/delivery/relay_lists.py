@@ -11,7 +11,7 @@ from protocol.operations import ChosenRelay, Configure, FollowList, ListTaken
 from protocol.relays.kept import FollowedList
 from protocol.relays.links import format_publisher
 from protocol.relays.refusals import refusal
-from protocol.relays.relay_list import HeldList, parse_list, read_list
+from protocol.relays.relay_list import HeldList, RelayList, parse_list, read_list
 from protocol.relays.selection import choose, merge
 from protocol.step import Step
 
@@ -37,6 +37,8 @@ def follow(step: Step, hosts: Hosts, operation: FollowList) -> ListTaken:
     number = kept.id if kept is not None else _new_number(step, publisher)
     row = FollowedList(number, publisher, found.serial, found.digest, operation.encoded, host, relay)
     step.tx.relay_lists.save(row)
+    if kept is not None:
+        _follow_hosts(step, hosts, parse_list(kept.encoded), value)
     chosen: tuple[ChosenRelay, ...] = ()
     too_few = None
     if not any(not own.direct for own in own_relays(profile)):
@@ -72,6 +74,20 @@ def choose_relays(step: Step, hosts: Hosts, count: int) -> tuple[ChosenRelay, ..
     direct = next(((relay.host, RelayKey(relay.relay)) for relay in own if relay.direct), None)
     contacts.configure(step, hosts, Configure(tuple(relays), direct))
     return tuple(ChosenRelay(relay.host, relay.key, tuple(sorted(relay.operators))) for relay in taken)
+
+
+def _follow_hosts(step: Step, hosts: Hosts, before: RelayList, after: RelayList) -> None:
+    """Own relays that are where their list said, and are elsewhere by the next one, are elsewhere now."""
+    old = {relay.key: relay.host for relay in before.relays}
+    new = {relay.key: relay.host for relay in after.relays}
+    own = own_relays(own_profile(step))
+    relays = tuple(
+        (new.get(relay.relay, relay.host) if old.get(relay.relay) == relay.host else relay.host, relay.relay)
+        for relay in own
+        if not relay.direct
+    )
+    direct = next(((relay.host, relay.relay) for relay in own if relay.direct), None)
+    contacts.configure(step, hosts, Configure(relays, direct))
 
 
 def _publisher(step: Step, operation: FollowList) -> PublisherKey:

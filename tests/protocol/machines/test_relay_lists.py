@@ -156,6 +156,30 @@ def test_no_relay_is_chosen_from_a_list_that_is_over_and_those_in_use_stay(tmp_p
         alice.get(ChooseRelays(9))
 
 
+def test_a_relay_that_moves_is_followed_by_who_took_it_from_the_list_and_by_nobody_else(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    first, second, third = (world.relay(name) for name in ("first", "second", "third"))
+    alice, bob = world.person("alice"), world.person("bob")
+    follow(alice, signed((first, "one"), (second, "two")))
+    bob.use(third)
+    follow(bob, signed((first, "one"), (second, "two")))
+    world.introduce(alice, bob)
+    first.host = "ws://elsewhere:1"
+    follow(alice, signed((first, "one"), (second, "two"), publisher=2))
+    assert first.host not in own(alice), "another publisher moved it"
+    third.host = "ws://elsewhere:3"
+    for person in (alice, bob):
+        follow(person, signed((first, "one"), (third, "three"), serial=2))
+    world.run(30)
+    assert sorted(own(alice)) == [first.host, second.host]
+    assert own(bob) == ["ws://third:1"], "what a person named stays"
+    with bob.store.read() as tx:
+        assert {route.host for route in tx.routes.find(contact=1)} == {first.host, second.host}
+    bob.send("found you there")
+    world.run(30)
+    assert bob.states() == {"found you there": "delivered"}
+
+
 def test_the_two_directions_of_a_conversation_go_over_relays_of_different_operators(tmp_path: Path) -> None:
     """Alice is reached at a relay of `one`. Bob has another of `one`, and one of `two`: it is named first."""
     for seed in range(6):
