@@ -4,8 +4,11 @@ import math
 
 from protocol.envelope.fragments import fragment_count
 from protocol.keys import MessageId
-from protocol.mailbox import ItemKind, OutgoingItem
+from protocol.mailbox import ContactState, ItemKind, OutgoingItem
 from protocol.step import Step
+
+TICKS = 3
+"""Automatic envelopes at most that follow the last content of a conversation (Spec 6 §5)."""
 
 
 def _add(
@@ -23,7 +26,7 @@ def queue_content(step: Step, contact: int, message_id: MessageId, content: byte
 
 
 def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: bool = False) -> None:
-    """A delivery receipt: it rides on the next content, else leaves after an exponential delay (Spec 6 §5).
+    """A delivery receipt: it rides on the next content, else leaves at the next tick (Spec 6 §5).
 
     `first`: the content is new, so no other receipt of it can be waiting.
     """
@@ -32,17 +35,41 @@ def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: boo
         for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
     ):
         return
-    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
+    _ride(step, contact, ItemKind.RECEIPT, message_id)
+
+
+def content_moved(step: Step, contact: int) -> None:
+    """A content was sent or came: this many ticks follow the last such event, whatever is due at them."""
+    _tick(step, contact, TICKS)
 
 
 def queue_report(step: Step, contact: int) -> None:
-    """Say what is missing, unless until then something else leaves that says it too, or nothing is missing any more."""
-    if not step.tx.items.count(contact=contact, kind=ItemKind.REPORT, sealed=None):
-        _add(step, contact, ItemKind.REPORT, step.now.service + step.timing.gap_seconds + _delay(step))
+    """What is missing is said at the next tick, as in every envelope: see that there is one."""
+    _tick(step, contact, 1)
 
 
-def _delay(step: Step) -> float:
-    return -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
+def ticked(step: Step, item: OutgoingItem) -> None:
+    """An automatic envelope was sealed at its tick: the next one, if any is left."""
+    _tick(step, item.contact, item.index - 1)
+
+
+def _tick(step: Step, contact_id: int, left: int) -> None:
+    """At least so many ticks. One that runs keeps its time: when it comes says nothing of what happened meanwhile."""
+    contact = step.tx.contacts.get(contact_id)
+    if left <= 0 or contact is None or contact.state is not ContactState.ACTIVE:
+        return
+    running = step.tx.items.find(contact=contact_id, kind=ItemKind.REPORT, sealed=None)
+    if not running:
+        wait = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
+        _add(step, contact_id, ItemKind.REPORT, step.now.service + wait, index=left)
+    elif running[0].index < left:
+        step.tx.items.update(running[0].id, index=left)
+
+
+def _ride(step: Step, contact: int, kind: ItemKind, message_id: MessageId | None = None) -> None:
+    """Never due by itself: it leaves with a content or a tick, whichever is sooner."""
+    step.tx.items.add(OutgoingItem(0, contact, kind, message_id, 0, math.inf, None, False, False))
+    _tick(step, contact, 1)
 
 
 def announce_routes(step: Step, contact_id: int) -> None:

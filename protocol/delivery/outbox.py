@@ -4,12 +4,14 @@ An envelope is sealed only when a route is open, saved, then deposited; on the s
 another queue the items are sealed anew. Items stay until the contact is known to have them.
 """
 
+import math
+
 from msgspec import msgpack
 from msgspec.structs import replace
 
 from protocol.delivery import routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
-from protocol.delivery.items import queue_report
+from protocol.delivery.items import queue_report, ticked
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
@@ -200,6 +202,13 @@ def delivered(step: Step, contact: int, message_id: MessageId) -> None:
 def supersede(step: Step, envelope_id: int) -> None:
     """Give up an envelope: its items wait again, and it will be reported as not coming."""
     for item in step.tx.items.find(sealed=envelope_id):
+        if item.kind is ItemKind.REPORT:
+            step.tx.items.remove(item.id)
+            continue
+        if item.kind is ItemKind.RECEIPT:
+            step.tx.items.update(item.id, sealed=None, due=math.inf)
+            queue_report(step, item.contact)
+            continue
         step.tx.items.update(item.id, sealed=None, due=step.now.service)
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
             message = step.tx.messages.by_id(item.contact, item.message_id)
@@ -358,6 +367,8 @@ def _seal_next(
     row = replace(row, id=step.tx.envelopes.add(row))
     for item in carried:
         step.tx.items.update(item.id, sealed=row.id)
+        if item.kind is ItemKind.REPORT:
+            ticked(step, item)
     return row
 
 
@@ -388,7 +399,8 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     reports: list[OutgoingItem] = []
     for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
         if item.kind is ItemKind.REPORT:
-            reports.append(item)
+            if item.due <= step.now.service:
+                reports.append(item)
             continue
         if item.kind is ItemKind.RECEIPT:
             need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
@@ -410,12 +422,7 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     if receipts:
         names = [item.message_id for item in receipts if item.message_id is not None]
         encoded.append(encode_item(Receipt(names)))
-    carried += receipts
-    if not carried and reports and not _missing(step, contact, 1):
-        for item in reports:
-            step.tx.items.remove(item.id)
-        return [], []
-    return encoded, carried + reports
+    return encoded, carried + receipts + reports
 
 
 def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:

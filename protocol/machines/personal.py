@@ -12,7 +12,7 @@ from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, inbox, inviting, joining, outbox, queues, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
-from protocol.delivery.items import queue_content, queue_receipt
+from protocol.delivery.items import content_moved, queue_content, queue_receipt
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
@@ -358,6 +358,7 @@ class Personal:
         if content is not None:
             timeline.add_received(step, contact, content)
             queue_receipt(step, contact.id, content.message_id, first=True)
+            content_moved(step, contact.id)
 
     # What the person asks
 
@@ -369,6 +370,7 @@ class Personal:
         contact = contacts.writable(step, operation.contact)
         message, change = timeline.add_own(step, contact, operation.text)
         queue_content(step, contact.id, message.message_id, outbox.content_of(message))
+        content_moved(step, contact.id)
         outbox.pump(step, self._hosts, contact.id)
         step.effects.append(Answer(request, Queued(message.message_id, change)))
 
