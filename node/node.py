@@ -13,6 +13,8 @@ import trio
 from msgspec.structs import replace
 
 from node.entropy import SystemEntropy
+from node.nearby import HOST as NEARBY_HOST
+from node.nearby import Nearby, refuse
 from node.profile import Profile
 from node.runtime import Running, open_core
 from node.settings import Settings
@@ -26,6 +28,7 @@ from node.transport.dialer import dial
 from node.transport.listener import Listener, listen
 from node.transport.memory import connect_in_memory
 from protocol.crypto.suite import RealSuite
+from protocol.envelope.items import DISCOVERY
 from protocol.keys import RelayKey, SigningKey
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
@@ -33,7 +36,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, Configure, Operation
 from protocol.timing import Timing
-from protocol.traffic.policies import TRAVEL_SECONDS
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS
 from protocol.wire.addresses import format_key
 from protocol.wire.commands import Preset
 
@@ -110,14 +113,21 @@ async def run_node(
     """
     entropy = SystemEntropy()
     async with AsyncExitStack() as stack:
-        direct, inside = None, None
-        if settings.listen is not None:
+        direct, inside, nearby = None, None, None
+        features = DISCOVERY if settings.discovery and not momentary else 0
+        if settings.listen is not None or features:
             inside = await stack.enter_async_context(_open_inside(profile, keys, settings, entropy))
             direct = inside.direct
+            if features:
+                nearby = Nearby(entropy, settings.timing, inside.key, inside.running)
 
         async def connect(relay: RelayKey, host: str, use: Use) -> None:
             if inside is not None and relay == inside.direct[1]:
                 await connect_in_memory(use, inside.carry)
+            elif nearby is not None and nearby.knows(relay):
+                await nearby.connect(relay, use)
+            elif host == NEARBY_HOST:
+                refuse()
             else:
                 await dial(host, use)
 
@@ -125,10 +135,15 @@ async def run_node(
             """Nobody watches what stays within the process."""
             return Preset.DIRECT if inside is not None and relay == inside.direct[1] else settings.traffic
 
-        timing = replace(settings.timing, travel_seconds=TRAVEL_SECONDS[settings.traffic])
-        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing)
+        timing = replace(
+            settings.timing,
+            travel_seconds=TRAVEL_SECONDS[settings.traffic],
+            receipt_mean_seconds=settings.timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[settings.traffic],
+        )
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features)
+        psk_of = nearby.psk_of if nearby is not None else _no_secret
         running = await stack.enter_async_context(
-            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset)
+            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset, psk_of=psk_of)
         )
         reader = MailboxReader(profile.mailbox, keys.mailbox)
         running.changes.announce(reader.last_change())
@@ -142,7 +157,13 @@ async def run_node(
         if made and not momentary:
             await node.request(Configure(relays, direct))
         await node.refresh()
+        if nearby is not None:
+            running.beside(nearby.run, running, partial(node.read, lambda reader: reader.nearby()))
         yield node
+
+
+def _no_secret(_relay: RelayKey) -> bytes | None:
+    return None
 
 
 class _Inside:
@@ -150,26 +171,28 @@ class _Inside:
 
     def __init__(self, running: Running, key: SigningKey, host: str, timing: Timing) -> None:
         self.direct = (host, RelayKey(key[32:]))
-        self._running = running
-        self._key = key
+        self.running = running
+        self.key = key
         self._timing = timing
 
     async def carry(self, frames: FrameStream, established: Callable[[], object] = lambda: None) -> None:
         """One connection, from outside or from the node itself."""
-        link = ResponderLink(_suite, SystemEntropy(), self._timing, self._key, frames.opened_at)
-        await self._running.carry(frames, link, None, established)
+        link = ResponderLink(_suite, SystemEntropy(), self._timing, self.key, frames.opened_at)
+        await self.running.carry(frames, link, None, established)
 
 
 @asynccontextmanager
 async def _open_inside(
     profile: Profile, keys: UnlockedKeys, settings: Settings, entropy: SystemEntropy
 ) -> AsyncIterator[_Inside]:
-    assert settings.listen is not None
-    name, _, port = settings.listen.rpartition(":")
-    sockets = await listen(name.strip("[]"), int(port))
+    name, _, port = (settings.listen or "").rpartition(":")
+    sockets = await listen(name.strip("[]"), int(port)) if settings.listen is not None else []
     key = _suite.signing_key(keys.relay_seed)
     make = partial(_open_relay, profile, keys.relay_database, key, settings.timing)
     async with open_core(make, suite=_suite, entropy=entropy, timing=settings.timing) as running:
+        if not sockets:
+            yield _Inside(running, key, NEARBY_HOST, settings.timing)
+            return
         bound: int = sockets[0].socket.getsockname()[1]
         host = settings.public or f"{name}:{bound}"
         inside = _Inside(running, key, f"ws://{host}", settings.timing)
@@ -181,11 +204,13 @@ async def _open_inside(
 
 
 @contextmanager
-def _open_mailbox(profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing) -> Iterator[Core[Any]]:
+def _open_mailbox(
+    profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing, features: int
+) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = MailboxStore(profile.mailbox, key)
     try:
-        yield Core(Personal(_suite, entropy, timing), store)
+        yield Core(Personal(_suite, entropy, timing, features), store)
     finally:
         store.close()
 

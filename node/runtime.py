@@ -6,7 +6,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from protocol.crypto.suite import Suite
 from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
 from protocol.entropy import Entropy
 from protocol.errors import CallerError, Code, PeerError, WorldError
-from protocol.events import Requested, Unreachable
+from protocol.events import Found, Gone, Requested, Unreachable
 from protocol.keys import Connection, RelayKey
 from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
@@ -65,7 +65,7 @@ class Running:
     def __init__(
         self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
         connect: Connect | None, inline: bool, wall: Callable[[], float], step_seconds: float,
-        preset: Callable[[RelayKey], Preset],
+        preset: Callable[[RelayKey], Preset], psk_of: Callable[[RelayKey], bytes | None],
     ) -> None:  # fmt: skip
         self.failure: CallerError | WorldError | None = None
         self.changes = Changes()
@@ -75,6 +75,7 @@ class Running:
         self._timing = timing
         self._connect = connect
         self._preset = preset
+        self._psk_of = psk_of
         self._core: InlineCore | ThreadedCore
         if inline:
             self._core = InlineCore(make, self._perform, wall, step_seconds)
@@ -126,6 +127,22 @@ class Running:
         finally:
             del self._connections[connection.number]
         return connection
+
+    def found(self, relay: RelayKey, host: str) -> None:
+        """Have the machine dial a host that is near."""
+        self._core.put(Found(relay, host))
+
+    def gone(self, relay: RelayKey) -> None:
+        """Have the machine go on without a host that was near, now that its connection has ended."""
+        self._core.put(Gone(relay))
+
+    def hang_up(self, relay: RelayKey) -> None:
+        """End what was dialled for a host, or is being dialled."""
+        self._hang_up(relay)
+
+    def beside(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Run this too, until the machine stops."""
+        self._nursery.start_soon(task, *arguments)
 
     @property
     def connections(self) -> int:
@@ -209,8 +226,8 @@ class Running:
     def _link_to(self, relay: RelayKey) -> InitiatorLink | None:
         """None: that is no key. Made before any task runs, so that links draw in the order of the machine's dials."""
         try:
-            now = trio.current_time()
-            return InitiatorLink(self._suite, self._entropy, self._timing, relay, now, self._preset(relay))
+            now, preset, psk = trio.current_time(), self._preset(relay), self._psk_of(relay)
+            return InitiatorLink(self._suite, self._entropy, self._timing, relay, now, preset, psk)
         except PeerError:
             return None
 
@@ -282,17 +299,19 @@ async def open_core(
     wall: Callable[[], float] = time.time,
     step_seconds: float = 0.0,
     preset: Callable[[RelayKey], Preset] = lambda _: Preset.DIRECT,
+    psk_of: Callable[[RelayKey], bytes | None] = lambda _: None,
 ) -> AsyncIterator[Running]:
     """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
 
     `connect` carries out the machine's `Dial`s, and links to a relay follow its `preset`. `step_seconds`: what a step
-    takes where it is `inline`. Raises what opening the store raises; DiskBrokenError when the store broke, after
+    takes where it is `inline`. `psk_of`: the secret on which a session with a host rests that is dialled now, where it
+    is not the host's key. Raises what opening the store raises; DiskBrokenError when the store broke, after
     cancelling the block.
     """
     ready = trio.Event()
     body: Exception | None = None
     async with trio.open_nursery() as nursery:
-        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset)
+        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset, psk_of)
         nursery.start_soon(running.run_core, ready)
         nursery.start_soon(running.keep_time)
         try:

@@ -32,6 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`address:port`, for the direct route."""
     public: str | None = None
     """`name:port` that contacts are told instead of `listen`."""
+    discovery: bool = False
+    """Find contacts on the local networks that this machine is in. Only where these are trusted (Spec 9 §7)."""
     traffic: Preset = Preset.BATCHED
     """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
@@ -53,6 +55,7 @@ def read_settings(path: Path) -> Settings:
     return Settings(
         listen=_place(path, table, "listen"),
         public=_place(path, table, "public"),
+        discovery=_switch(path, table, "discovery"),
         traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )
@@ -95,6 +98,13 @@ def check_told(settings: Settings) -> None:
 def _place(path: Path, table: dict[str, Any], key: str) -> str | None:
     value = table.get(key)
     return None if value is None else parse_place(str(value), f"{path}: {key}")
+
+
+def _switch(path: Path, table: dict[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise SettingsError(f"{path}: {key} = {value!r} should be true or false.")
+    return value
 
 
 def _timing(path: Path, table: object) -> Timing:

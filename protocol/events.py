@@ -57,6 +57,19 @@ class Unreachable(_Event, frozen=True):
     reason: str
 
 
+class Found(_Event, frozen=True):
+    """A host can be reached on a local network from now on: dial it at once."""
+
+    relay: RelayKey
+    host: str
+
+
+class Gone(_Event, frozen=True):
+    """It cannot any more, and whatever was dialled for it is hung up."""
+
+    relay: RelayKey
+
+
 class TimePassed(_Event, frozen=True):
     """`next_wake` has come, or earlier: harmless."""
 
@@ -81,4 +94,6 @@ class Failed(_Event, frozen=True):
     full: bool
 
 
-Event: TypeAlias = Started | Opened | Received | Closed | Unreachable | TimePassed | Requested | Woken | Failed
+Event: TypeAlias = (
+    Started | Opened | Received | Closed | Unreachable | Found | Gone | TimePassed | Requested | Woken | Failed
+)

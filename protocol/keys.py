@@ -58,6 +58,8 @@ KemPublic = NewType("KemPublic", bytes)
 """1,184 bytes: ML-KEM-768."""
 KemCiphertext = NewType("KemCiphertext", bytes)
 """1,088 bytes: ML-KEM-768."""
+PairSecret = NewType("PairSecret", bytes)
+"""32 bytes: what one contact's announcements on a local network are recognised by; one for each direction."""
 InvitationSecret = NewType("InvitationSecret", bytes)
 """32 bytes: S, the secret of a link, from which all else of it derives."""
 
@@ -83,6 +85,7 @@ SenderKeyField = Annotated[SenderKey, _exactly(32)]
 ClaimKeyField = Annotated[ClaimKey, _exactly(32)]
 ClaimSeedField = Annotated[ClaimSeed, _exactly(32)]
 SignatureField = Annotated[Signature, _exactly(64)]
+PairSecretField = Annotated[PairSecret, _exactly(32)]
 IdentityField = Annotated[Identity, _exactly(64)]
 FingerprintField = Annotated[Fingerprint, _exactly(32)]
 DhPublicField = Annotated[DhPublic, _exactly(32)]

@@ -63,9 +63,27 @@ MAX_CONNECTIONS_PER_ADDRESS = 1_024
 MAX_EVENTS_PER_CONNECTION_IN_BATCH = 16
 MAX_COMMANDS_PER_BATCH = 192
 
+# Discovery on a local network (Spec 9)
+DISCOVERY_TAGS = 64
+DISCOVERY_TAG_BYTES = 6
+DISCOVERY_EPOCH_SECONDS = 600
+DISCOVERY_TTL_SECONDS = 120
+MAX_SIGHTINGS = 256
+MAX_NEW_SIGHTINGS_PER_SECOND = 10
+"""On one interface, and as many at once."""
+MAX_DIALLED_ANNOUNCEMENTS = 256
+MAX_UNHANDLED_SIGHTINGS = 64
+"""That wait between the thread that hears them and the node; more are dropped."""
+MAX_LAN_SESSIONS = 64
+"""Of one announcement."""
+MAX_LAN_STRANGERS = 32
+"""Connections of one announcement that have shown no hint yet; more are closed at once."""
+MAX_VISIBLE_INVITATION_BYTES = 1_998
+
 # Personal (Spec 6)
 MAX_IN_FLIGHT_DEPOSITS = 64
 MAX_CONTACTS = 3_000
+MAX_RETIRING_PER_CONTACT = 6
 MAX_PARTIAL_CONTENTS_PER_CONTACT = 64
 MAX_PARTIAL_BYTES_PER_CONTACT = 4_194_304
 MAX_HIDDEN_PER_CONTACT = 1_024

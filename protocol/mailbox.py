@@ -17,6 +17,7 @@ from protocol.keys import (
     KemSeed,
     MessageId,
     Minute,
+    PairSecret,
     ReceiveId,
     RelayKey,
     SenderKey,
@@ -163,6 +164,25 @@ class Session(Struct, frozen=True, gc=False):
     ratchet: bytes
 
 
+class Pair(Struct, frozen=True, gc=False):
+    """What a contact reads beyond version 1, and by what two contacts recognise each other nearby. Key: contact."""
+
+    contact: int
+    features: int
+    """What its profile lists."""
+    told: bool
+    """It was sent a profile that lists discovery."""
+    own: PairSecret | None
+    own_before: PairSecret | None
+    """Until the contact has `own`."""
+    own_version: int
+    own_since: float
+    """Service seconds."""
+    theirs: PairSecret | None
+    theirs_before: PairSecret | None
+    theirs_version: int
+
+
 class RouteState(IntEnum):
     """Of a contact's queue: its sender key not yet fixed, fixed, or refused by its relay."""
 
@@ -196,8 +216,9 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
-    REPORT = 5
-    """Nothing of its own: the `received` item that every envelope holds."""
+    TICK = 5
+    """When the next automatic envelope leaves, whatever waits then. `index`: how many ticks are left."""
+    PAIR = 6
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):
@@ -361,9 +382,11 @@ class OwnQueues(Table[OwnQueue], Protocol):
 
 
 class OutgoingItems(Table[OutgoingItem], Protocol):
-    """Items that wait (`sealed` nil, not arrived) have a due time."""
+    """Items that wait (`sealed` nil, not arrived) have a due time: infinite where they only ride along."""
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]: ...
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due at this time first; otherwise in the order in which it came to wait."""
+
     def is_due(self, contact: int, service: float) -> bool: ...
     def due_contacts(self, service: float) -> list[int]:
         """Contacts with something waiting whose time has come."""
@@ -433,6 +456,8 @@ class PersonalTransaction(Transaction, Protocol):
     def contacts(self) -> Table[Contact]: ...
     @property
     def sessions(self) -> Table[Session]: ...
+    @property
+    def pairs(self) -> Table[Pair]: ...
     @property
     def routes(self) -> Table[PeerRoute]: ...
     @property

@@ -17,7 +17,7 @@ class Step:
 
     def __init__(
         self, tx: PersonalTransaction, now: Now, suite: Suite, entropy: Entropy, timing: Timing,
-        wake_at: Callable[[float], None],
+        wake_at: Callable[[float], None], features: int = 0,
     ) -> None:  # fmt: skip
         self.tx = tx
         self.now = now
@@ -26,6 +26,8 @@ class Step:
         self.timing = timing
         self.wake_at = wake_at
         """Asks for a TimePassed at this service time; a spurious one is harmless."""
+        self.features = features
+        """What this node's profile lists (Spec 5 §3)."""
         self.effects: list[Effect] = []
 
     def send(self, connection: Connection, command: Command) -> None:

@@ -31,14 +31,16 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     full_first_seconds: float = 60.0
     full_most_seconds: float = 21_600.0
     """Back-off after `full` or `unavailable`."""
-    receipt_mean_seconds: float = 1.0
-    """Mean of the exponential delay of a delivery receipt that found no content to ride on."""
+    receipt_mean_seconds: float | None = None
+    """Mean time between the ticks at which automatic envelopes leave (Spec 6 §5). None: the preset's."""
     missing_parent_seconds: float = 60.0
     """A message whose parent is unknown is shown after this, marked."""
     renew_days: float = 23.0
     """Days after custody at which what is still undelivered is sealed anew: seven before retention ends."""
     retire_days: float = 7.0
-    """Days for which a queue that is no longer announced is still listened to."""
+    """Days for which a queue that is no longer announced is still listened to, at least."""
+    retire_most_days: float = 90.0
+    """Days for which it is listened to where the contact has not confirmed the new ones."""
     closed_seconds: float = 86_400.0
     """A contact whose every queue refused, three times or more over this long, has closed the conversation."""
     housekeeping_seconds: float = 3_600.0
@@ -47,5 +49,20 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Routes that the contact is not known to have are announced again so long after a relay took them."""
     store_retry_seconds: float = 1.0
     """After a batch that could not be stored, what must still be erased is tried again this much later."""
+    pair_days: float = 7.0
+    """Days after which the secret is replaced by which a contact recognises this node nearby (Spec 9 §1)."""
+    announcement_least_seconds: float = 600.0
+    announcement_most_seconds: float = 1_200.0
+    """An announcement on a local network lives this long, at random between the two (Spec 9 §3)."""
+    announcement_gap_least_seconds: float = 5.0
+    announcement_gap_most_seconds: float = 60.0
+    """Between two announcements of one address, at random, it has none."""
+    lan_silence_least_seconds: float = 5.0
+    lan_silence_most_seconds: float = 10.0
+    """Who shows no hint that is known is left without a byte, and hung up on after this, at random (Spec 9 §5)."""
+    lan_dial_most_seconds: float = 30.0
+    """A contact that is seen is dialled after a random part of this (Spec 9 §4)."""
+    visible_pause_seconds: float = 60.0
+    """At least this long lies between two attempts to meet somebody new on a local network (Spec 9 §6)."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

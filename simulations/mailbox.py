@@ -21,6 +21,7 @@ from protocol.mailbox import (
     OwnInvitation,
     OwnQueue,
     OwnRelay,
+    Pair,
     Partial,
     PeerRoute,
     Profile,
@@ -94,9 +95,10 @@ class DictOutgoingItems(DictTable[OutgoingItem]):
 
     __slots__ = ()
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]:
-        """In the order in which they came to wait."""
-        return [self.rows[key] for key in self.found("waiting", contact)[:limit]]
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due first; otherwise in the order in which it came to wait."""
+        rows = [self.rows[key] for key in self.found("waiting", contact)]
+        return sorted(rows, key=lambda row: row.due > service)[:limit]
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""
@@ -267,7 +269,7 @@ class DictMailboxTransaction(DictTransaction):
     """`protocol.mailbox.PersonalTransaction`."""
 
     __slots__ = (
-        "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "partials",
+        "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "pairs", "partials",
         "profile", "queues", "routes", "seen", "sessions", "skipped", "troubles",
     )  # fmt: skip
 
@@ -279,6 +281,7 @@ class DictMailboxTransaction(DictTransaction):
         self.joining: DictTable[Joining] = DictTable(self, _NUMBERED)
         self.contacts: DictTable[Contact] = DictTable(self, _NUMBERED)
         self.sessions = DictSessions(self, _SESSIONS)
+        self.pairs: DictTable[Pair] = DictTable(self, _SESSIONS)
         self.routes: DictTable[PeerRoute] = DictTable(self, _ROUTES)
         self.items = DictOutgoingItems(self, _ITEMS)
         self.envelopes = DictSealedEnvelopes(self, self.routes)

@@ -28,6 +28,10 @@ def up(
     public: Annotated[
         str | None, Parameter(help="What contacts are told instead (name:port), where the address differs outside.")
     ] = None,
+    discovery: Annotated[
+        bool | None,
+        Parameter(help="Find contacts on the local network, and be found by them: only where you trust the network."),
+    ] = None,
     traffic: Annotated[
         str | None,
         Parameter(help="How links send: direct, batched, constant, constant-4, constant-16. See settings.toml too."),
@@ -49,6 +53,8 @@ def up(
         settings = replace(settings, listen=parse_place(listen, "--listen"))
     if public is not None:
         settings = replace(settings, public=parse_place(public, "--public"))
+    if discovery is not None:
+        settings = replace(settings, discovery=discovery)
     if traffic is not None:
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)

@@ -31,6 +31,7 @@ from protocol.mailbox import (
     OwnInvitation,
     OwnQueue,
     OwnRelay,
+    Pair,
     Partial,
     PeerRoute,
     Profile,
@@ -116,6 +117,11 @@ SCHEMA = Schema(
             "CREATE INDEX envelopes_unstored ON envelopes (route) WHERE stored_at IS NULL",
             "CREATE INDEX messages_missing ON messages (contact) WHERE missing_parent = 1",
         ),
+        (
+            """CREATE TABLE pairs (contact INTEGER PRIMARY KEY, features INTEGER NOT NULL, told INTEGER NOT NULL,
+                own BLOB, own_before BLOB, own_version INTEGER NOT NULL, own_since REAL NOT NULL,
+                theirs BLOB, theirs_before BLOB, theirs_version INTEGER NOT NULL)""",
+        ),
     ),
     secure_delete="ON",
 )
@@ -137,10 +143,10 @@ class SqlOwnQueues(SqlTable[OwnQueue]):
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
     """Spec 6 §4."""
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]:
-        """In the order in which they came to wait."""
-        statement = f"{self.select} WHERE contact = ? AND {_WAITING} ORDER BY id LIMIT ?"
-        return self.read_all(statement, (contact, limit))
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due first; otherwise in the order in which it came to wait."""
+        statement = f"{self.select} WHERE contact = ? AND {_WAITING} ORDER BY due > ?, id LIMIT ?"
+        return self.read_all(statement, (contact, service, limit))
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""
@@ -276,6 +282,7 @@ class MailboxTransaction(SqlTransaction):
         self.joining = SqlTable(connection, "joining", Joining, ("id",))
         self.contacts = SqlTable(connection, "contacts", Contact, ("id",))
         self.sessions = SqlTable(connection, "sessions", Session, ("contact",))
+        self.pairs = SqlTable(connection, "pairs", Pair, ("contact",))
         self.routes = SqlTable(connection, "routes", PeerRoute, ("id",))
         self.items = SqlOutgoingItems(connection, "items", OutgoingItem, ("id",))
         self.envelopes = SqlSealedEnvelopes(connection, "envelopes", SealedEnvelope, ("id",))

@@ -16,6 +16,7 @@ from node.store.rows import (
     InvitationRow,
     MessageChange,
     MessageRow,
+    NearbyRow,
     StateChange,
 )
 from protocol.keys import Identity
@@ -35,6 +36,18 @@ _CONTACTS = """
     FROM contacts c"""
 _MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""
 _INVITATIONS = "SELECT id, state, created, expires, claimed_minute, name FROM invitations"
+
+
+_NEARBY = """
+    SELECT p.contact,
+        CASE WHEN p.own_before IS NOT NULL
+                AND EXISTS (SELECT 1 FROM items i WHERE i.contact = p.contact AND i.kind = :pair)
+            THEN p.own_before ELSE p.own END,
+        p.theirs, p.theirs_before, r.relay, r.host
+    FROM pairs p JOIN contacts c ON c.id = p.contact LEFT JOIN routes r ON r.contact = p.contact AND r.direct = 1
+    WHERE c.state = :active AND p.own IS NOT NULL
+    GROUP BY p.contact
+    ORDER BY (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = p.contact) DESC"""
 
 
 class MailboxReader:
@@ -59,6 +72,21 @@ class MailboxReader:
     def direct(self) -> tuple[str, bytes] | None:
         """Where contacts were told that this node itself listens."""
         return next(((relay.host, bytes(relay.relay)) for relay in self._own_relays() if relay.direct), None)
+
+    def nearby(self) -> Sequence[NearbyRow]:
+        """Contacts that may be met on a local network, the one heard from last first."""
+        queues: dict[int, set[bytes]] = {}
+        for contact, send_id in self._connection.execute(
+            "SELECT contact, send_id FROM queues WHERE direct = 1 AND contact IS NOT NULL"
+        ):
+            queues.setdefault(contact, set()).add(send_id)
+        return [
+            NearbyRow(contact, own, tuple(one for one in (theirs, before) if one is not None), relay, host,
+                      frozenset(queues.get(contact, ())))
+            for contact, own, theirs, before, relay, host in self._connection.execute(
+                _NEARBY, {"pair": ItemKind.PAIR.value, "active": ContactState.ACTIVE.value}
+            )
+        ]  # fmt: skip
 
     def _own_relays(self) -> tuple[OwnRelay, ...]:
         row = self._connection.execute("SELECT relays FROM profile").fetchone()
@@ -114,18 +142,17 @@ class MailboxReader:
         return int(row[0] or 0)
 
     def waiting(self) -> int:
-        """Messages and receipts that no relay has custody of, handshakes that nobody answered, queues to be erased."""
+        """Messages, and envelopes of other things, that no relay has custody of; queues to be erased."""
         queued = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()[0]
         unstored = self._connection.execute(
-            'SELECT count(*) FROM envelopes WHERE "index" = 0 AND stored_at IS NULL'
-        ).fetchone()[0]
-        receipts = self._connection.execute(
-            "SELECT count(*) FROM items WHERE kind = ? AND stored = 0 AND arrived = 0", (ItemKind.RECEIPT.value,)
+            """SELECT count(*) FROM envelopes e WHERE stored_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM items i WHERE i.sealed = e.id AND i.kind = ?)""",
+            (ItemKind.FRAGMENT.value,),
         ).fetchone()[0]
         dropping = self._connection.execute(
             "SELECT count(*) FROM queues WHERE state = ?", (QueueState.DROPPING.value,)
         ).fetchone()[0]
-        return int(queued) + int(unstored) + int(receipts) + int(dropping)
+        return int(queued) + int(unstored) + int(dropping)
 
     def _identity(self) -> Identity:
         row = self._connection.execute("SELECT identity FROM profile").fetchone()

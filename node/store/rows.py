@@ -59,6 +59,18 @@ class InvitationRow(Struct, frozen=True):
     name: str | None
 
 
+class NearbyRow(Struct, frozen=True):
+    """By what a contact and this node recognise each other, and where the one reaches the other directly."""
+
+    contact: int
+    own: bytes
+    theirs: tuple[bytes, ...]
+    relay: bytes | None
+    host: str | None
+    send_ids: frozenset[bytes]
+    """Of this node's own direct queues for the contact."""
+
+
 class RelayRow(Struct, frozen=True):
     host: str
     key: str
@@ -103,6 +115,9 @@ class Reader(Protocol):
     def relays(self) -> Sequence[tuple[str, bytes]]:
         """The node's own relays in order: host (`ws://name:port`) and key (32 bytes)."""
 
+    def nearby(self) -> Sequence[NearbyRow]:
+        """Contacts that may be met on a local network, the one heard from last first."""
+
     def contacts(self) -> Sequence[ContactRow]: ...
     def invitations(self) -> Sequence[InvitationRow]: ...
     def messages(self, contact: int | None, after: int, limit: int) -> Sequence[MessageRow]:
@@ -115,4 +130,4 @@ class Reader(Protocol):
         """0 in a new mailbox."""
 
     def waiting(self) -> int:
-        """Messages, receipts and handshakes of ours that no relay or contact has taken custody of yet."""
+        """Messages and envelopes of ours that no relay or contact has taken custody of yet."""

@@ -20,6 +20,12 @@ SIGN_CLAIM = b"kassiber 1 sign claim"
 SIGN_PROVE = b"kassiber 1 sign prove"
 SIGN_CUSTODY = b"kassiber 1 sign custody"
 
+DISCOVERY_TAG = b"kassiber 1 discovery tag"
+LAN_HINT = b"kassiber 1 lan hint"
+LAN_PSK = b"kassiber 1 lan"
+VISIBLE_COMMITMENT = b"kassiber 1 visible commitment"
+VISIBLE_CODE = b"kassiber 1 visible code"
+
 DATABASE = b"kassiber 1 database"
 RELAY_DATABASE = b"kassiber 1 relay database"
 EMBEDDED_RELAY_KEY = b"kassiber 1 embedded relay key"

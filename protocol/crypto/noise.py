@@ -1,13 +1,16 @@
-"""Noise NK with the hybrid forward secrecy extension: the session under every link (Spec 7 §2; Noise rev. 34; HFS).
+"""Noise NK and NNpsk0 with the hybrid forward secrecy extension: the sessions under links (Spec 7 §2, Spec 9 §5).
+
+    NKhfs, to a relay           NNhfs+psk0, on the local network
 
     <- s
     ...
-    -> e, es, e1
-    <- e, ee, ekem1
+    -> e, es, e1                -> psk, e, e1
+    <- e, ee, ekem1             <- e, ee, ekem1
 
-`e1` is an ephemeral ML-KEM-768 key and `ekem1` the ciphertext for it; both go through EncryptAndHash, and the shared
-secret through MixKey. Without the extension (`hybrid=False`) it is plain NK, which public vectors cover. Ephemeral keys
-are handed in; each object makes or reads each message once.
+Noise revision 34, its §9 for the psk, and HFS. `e1` is an ephemeral ML-KEM-768 key and `ekem1` the ciphertext for it;
+both go through EncryptAndHash, and the shared secret through MixKey. Without the extension (`hybrid=False`) they are
+plain NK and NNpsk0, which public vectors cover. Ephemeral keys are handed in; each object makes or reads each message
+once.
 """
 
 import hmac
@@ -19,6 +22,14 @@ from protocol.keys import DhPrivate, DhPublic, HandshakeHash, KemCiphertext, Kem
 
 HYBRID_NAME: Final = b"Noise_NKhfs_25519+MLKEM768_ChaChaPoly_SHA256"
 PLAIN_NAME: Final = b"Noise_NK_25519_ChaChaPoly_SHA256"
+PSK_HYBRID_NAME: Final = b"Noise_NNhfs+psk0_25519+MLKEM768_ChaChaPoly_SHA256"
+PSK_PLAIN_NAME: Final = b"Noise_NNpsk0_25519_ChaChaPoly_SHA256"
+_NAMES: Final = {
+    (False, False): PLAIN_NAME,
+    (False, True): HYBRID_NAME,
+    (True, False): PSK_PLAIN_NAME,
+    (True, True): PSK_HYBRID_NAME,
+}
 PROLOGUE: Final = b"kassiber.1"
 
 _DH_BYTES = 32
@@ -27,9 +38,9 @@ _KEM_PUBLIC_BYTES = 1_184
 _KEM_CIPHERTEXT_BYTES = 1_088
 
 FIRST_OVERHEAD: Final = _DH_BYTES + _KEM_PUBLIC_BYTES + _TAG_BYTES + _TAG_BYTES
-"""Bytes of the hybrid message 1 beside its payload: 1,248."""
+"""Bytes of either hybrid message 1 beside its payload: 1,248."""
 SECOND_OVERHEAD: Final = _DH_BYTES + _KEM_CIPHERTEXT_BYTES + _TAG_BYTES + _TAG_BYTES
-"""Bytes of the hybrid message 2 beside its payload: 1,152."""
+"""Bytes of either hybrid message 2 beside its payload: 1,152."""
 
 
 class CipherState:
@@ -60,13 +71,33 @@ class CipherState:
 class _Symmetric:
     """Noise SymmetricState (§5.2): chaining key, handshake hash, and the cipher once there is a key."""
 
-    def __init__(self, suite: Suite, name: bytes, prologue: bytes, remote_static: DhPublic) -> None:
+    def __init__(
+        self, suite: Suite, hybrid: bool, prologue: bytes, responder_static: DhPublic | None, psk: bytes | None
+    ) -> None:
+        assert (responder_static is None) != (psk is None), "NK has a static key, NNpsk0 a secret"
+        name = _NAMES[psk is not None, hybrid]
         self._suite = suite
+        self._psk = psk
         self.hash = name.ljust(32, b"\0") if len(name) <= 32 else sha256(name)
         self._chaining_key = self.hash
         self._cipher: CipherState | None = None
         self.mix_hash(prologue)
-        self.mix_hash(remote_static)
+        if responder_static is not None:
+            self.mix_hash(responder_static)
+
+    def begin(self) -> None:
+        """The token `psk`, where the pattern has it: MixKeyAndHash (§5.2)."""
+        if self._psk is not None:
+            assert len(self._psk) == 32
+            self._chaining_key, mixed, key = _hkdf3(self._chaining_key, self._psk)
+            self.mix_hash(mixed)
+            self._cipher = CipherState(self._suite, key)
+
+    def mix_ephemeral(self, public: bytes) -> None:
+        """The token `e`: with a psk it is mixed into the key too (§9.2)."""
+        self.mix_hash(public)
+        if self._psk is not None:
+            self.mix_key(public)
 
     def mix_hash(self, value: bytes) -> None:
         self.hash = sha256(self.hash, value)
@@ -76,7 +107,7 @@ class _Symmetric:
         self._cipher = CipherState(self._suite, key)
 
     def encrypt_and_hash(self, plaintext: bytes) -> bytes:
-        assert self._cipher is not None, "both patterns have a key before the first ciphertext"
+        assert self._cipher is not None, "every pattern here has a key before its first ciphertext"
         sealed = self._cipher.encrypt(plaintext, self.hash)
         self.mix_hash(sealed)
         return sealed
@@ -100,6 +131,14 @@ def _hkdf(chaining_key: bytes, secret: bytes) -> tuple[bytes, bytes]:
     return first, hmac.digest(temporary, first + b"\x02", "sha256")
 
 
+def _hkdf3(chaining_key: bytes, secret: bytes) -> tuple[bytes, bytes, bytes]:
+    """Noise HKDF with three outputs (§4.3)."""
+    temporary = hmac.digest(chaining_key, secret, "sha256")
+    first = hmac.digest(temporary, b"\x01", "sha256")
+    second = hmac.digest(temporary, first + b"\x02", "sha256")
+    return first, second, hmac.digest(temporary, second + b"\x03", "sha256")
+
+
 def _dh(suite: Suite, private: DhPrivate, public: bytes) -> bytes:
     try:
         return suite.dh(private, DhPublic(public))
@@ -119,15 +158,16 @@ class Session:
 
 
 class Initiator:
-    """The side that knows the other's static key and stays anonymous itself."""
+    """The side that stays anonymous: it knows the other's static key, or else a 32-byte secret that both share."""
 
     def __init__(
         self,
         suite: Suite,
-        remote_static: DhPublic,
+        remote_static: DhPublic | None,
         ephemeral: DhPrivate,
         kem_seed: KemSeed,
         *,
+        psk: bytes | None = None,
         prologue: bytes = PROLOGUE,
         hybrid: bool = True,
     ) -> None:
@@ -136,14 +176,16 @@ class Initiator:
         self._ephemeral = ephemeral
         self._kem_seed = kem_seed
         self._hybrid = hybrid
-        self._symmetric = _Symmetric(suite, HYBRID_NAME if hybrid else PLAIN_NAME, prologue, remote_static)
+        self._symmetric = _Symmetric(suite, hybrid, prologue, remote_static, psk)
 
     def write(self, payload: bytes) -> bytes:
         """Message 1: `FIRST_OVERHEAD` bytes longer than `payload` (hybrid)."""
         symmetric = self._symmetric
         public = self._suite.dh_public(self._ephemeral)
-        symmetric.mix_hash(public)
-        symmetric.mix_key(_dh(self._suite, self._ephemeral, self._remote_static))
+        symmetric.begin()
+        symmetric.mix_ephemeral(public)
+        if self._remote_static is not None:
+            symmetric.mix_key(_dh(self._suite, self._ephemeral, self._remote_static))
         e1 = symmetric.encrypt_and_hash(self._suite.kem_public(self._kem_seed)) if self._hybrid else b""
         return b"".join((public, e1, symmetric.encrypt_and_hash(payload)))
 
@@ -153,7 +195,7 @@ class Initiator:
         if len(message) < _DH_BYTES + _TAG_BYTES + (_KEM_CIPHERTEXT_BYTES + _TAG_BYTES) * self._hybrid:
             raise PeerError(Code.NOISE, "a handshake message that is too short")
         remote, rest = message[:_DH_BYTES], message[_DH_BYTES:]
-        symmetric.mix_hash(remote)
+        symmetric.mix_ephemeral(remote)
         symmetric.mix_key(_dh(self._suite, self._ephemeral, remote))
         if self._hybrid:
             end = _KEM_CIPHERTEXT_BYTES + _TAG_BYTES
@@ -166,14 +208,15 @@ class Initiator:
 
 
 class Responder:
-    """The side whose static key the other pins."""
+    """The side whose static key the other pins, or that shares a 32-byte secret with it."""
 
     def __init__(
         self,
         suite: Suite,
-        static: DhPrivate,
+        static: DhPrivate | None,
         ephemeral: DhPrivate,
         *,
+        psk: bytes | None = None,
         prologue: bytes = PROLOGUE,
         hybrid: bool = True,
     ) -> None:
@@ -183,8 +226,8 @@ class Responder:
         self._hybrid = hybrid
         self._remote = b""
         self._remote_kem = KemPublic(b"")
-        name = HYBRID_NAME if hybrid else PLAIN_NAME
-        self._symmetric = _Symmetric(suite, name, prologue, suite.dh_public(static))
+        public = None if static is None else suite.dh_public(static)
+        self._symmetric = _Symmetric(suite, hybrid, prologue, public, psk)
 
     def read(self, message: bytes) -> bytes:
         """Payload of message 1: unauthenticated and replayable. Raises PeerError NOISE; the object is then spent."""
@@ -192,8 +235,10 @@ class Responder:
         if len(message) < _DH_BYTES + _TAG_BYTES + (_KEM_PUBLIC_BYTES + _TAG_BYTES) * self._hybrid:
             raise PeerError(Code.NOISE, "a handshake message that is too short")
         self._remote, rest = message[:_DH_BYTES], message[_DH_BYTES:]
-        symmetric.mix_hash(self._remote)
-        symmetric.mix_key(_dh(self._suite, self._static, self._remote))
+        symmetric.begin()
+        symmetric.mix_ephemeral(self._remote)
+        if self._static is not None:
+            symmetric.mix_key(_dh(self._suite, self._static, self._remote))
         if self._hybrid:
             end = _KEM_PUBLIC_BYTES + _TAG_BYTES
             self._remote_kem = KemPublic(symmetric.decrypt_and_hash(rest[:end]))
@@ -204,7 +249,7 @@ class Responder:
         """Message 2, `SECOND_OVERHEAD` bytes longer than `payload` (hybrid); the session. Raises PeerError NOISE."""
         symmetric = self._symmetric
         public = self._suite.dh_public(self._ephemeral)
-        symmetric.mix_hash(public)
+        symmetric.mix_ephemeral(public)
         symmetric.mix_key(_dh(self._suite, self._ephemeral, self._remote))
         ekem1 = b""
         if self._hybrid:

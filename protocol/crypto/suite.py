@@ -181,3 +181,9 @@ def sha256(*parts: bytes) -> bytes:
 def blake2b_256(*parts: bytes) -> bytes:
     """32 bytes over the concatenation."""
     return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
+
+
+def keyed_blake2b(key: bytes, length: int, message: bytes) -> bytes:
+    """`length` bytes of BLAKE2b under a 32-byte key (RFC 7693 §2.9)."""
+    assert len(key) == 32
+    return hashlib.blake2b(message, key=key, digest_size=length).digest()

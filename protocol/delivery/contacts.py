@@ -1,7 +1,6 @@
 """Contacts and the profile as their person changes them (Spec 6 §7)."""
 
 import unicodedata
-from collections.abc import Sequence
 
 from msgspec import msgpack
 from msgspec.structs import replace
@@ -111,6 +110,7 @@ def remove(step: Step, hosts: Hosts, contact: int) -> None:
         queues.drop(step, hosts, replace(queue, contact=None, invitation=None))
     step.tx.contacts.remove(contact)
     step.tx.sessions.remove(contact)
+    step.tx.pairs.remove(contact)
     for table in (
         step.tx.routes, step.tx.items, step.tx.envelopes, step.tx.messages, step.tx.heads, step.tx.partials,
         step.tx.skipped, step.tx.seen,
@@ -133,12 +133,6 @@ def configure(step: Step, hosts: Hosts, operation: Configure) -> list[RelayKey]:
     step.tx.profile.update(profile.id, relays=msgpack.encode(tuple(relays)))
     for contact in step.tx.contacts.find():
         if contact.state in (ContactState.ACTIVE, ContactState.WAITING):
-            queues.sync_contact(step, hosts, contact.id, relays, _primary(step, contact.id))
+            queues.sync_contact(step, hosts, contact.id, relays, routes.primary(step, contact.id))
     still_used = {queue.relay for queue in step.tx.queues.find()} | {relay.relay for relay in relays}
     return [RelayKey(relay.relay) for relay in before if relay.relay not in still_used]
-
-
-def _primary(step: Step, contact: int) -> bytes | None:
-    """The relay at which the contact is reached first: the other direction should use another."""
-    found: Sequence[RelayKey] = [route.relay for route in routes.ordered(step, contact) if not route.direct]
-    return found[0] if found else None

@@ -192,6 +192,20 @@ class Hosts:
             host.dialing = False
             self._back_off(step, host)
 
+    def found(self, step: Step, relay: RelayKey, host: str) -> None:
+        """A direct host is near: no back-off counts."""
+        known = self.hosts.get(relay)
+        if known is not None:
+            known.next_dial, known.failures = step.now.service, 0
+        self.want(step, relay, host, True)
+
+    def gone(self, step: Step, relay: RelayKey) -> None:
+        """A direct host is near no more; where a session stood, its `Closed` is under way."""
+        host = self.hosts.get(relay)
+        if host is not None and host.session is None and host.dialing:
+            host.dialing = False
+            self._back_off(step, host)
+
     def start_anew(self, step: Step, gone: Connection | None) -> None:
         """What was volatile is no longer sure: close every session, and dial again in a moment."""
         if gone is not None and (session := self.sessions.pop(gone, None)) is not None:

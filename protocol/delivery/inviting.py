@@ -3,7 +3,7 @@
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import outbox, queues, routes
+from protocol.delivery import outbox, pairing, queues, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import announce_routes, queue_profile
 from protocol.envelope.envelope import Envelope
@@ -173,7 +173,9 @@ def receive_handshake(step: Step, hosts: Hosts, queue: OwnQueue, envelope: Envel
     _close(step, invitation, InvitationState.USED)
     _take_queues(step, hosts, invitation.id, contact.id, keys)
     routes.learn(step, contact, new_routes.version, new_routes.routes, outbox.supersede_route)
+    _move_on(step, hosts, profile, contact.id)
     queue_profile(step, contact.id)
+    pairing.learn_features(step, contact.id, named.features)
     step.change(ChangeKind.CONTACT, contact.id, ContactState.ACTIVE)
     return contact
 
@@ -212,6 +214,13 @@ def _take_queues(step: Step, hosts: Hosts, invitation: int, contact: int, keys: 
         else:
             step.tx.queues.update(mine.id, claimed_by=expected)
             settle_now(step, hosts, mine)
+
+
+def _move_on(step: Step, hosts: Hosts, profile: Profile, contact: int) -> None:
+    """The invitation names the relays that this node had when it was made; it may have left them since."""
+    relays = own_relays(profile)
+    if relays:
+        queues.sync_contact(step, hosts, contact, relays, routes.primary(step, contact))
 
 
 def settle_now(step: Step, hosts: Hosts, queue: OwnQueue) -> None:

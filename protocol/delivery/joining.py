@@ -260,7 +260,7 @@ def _make_contact(
     items = [
         encode_item(Senders(named)),
         encode_item(NewRoutes(1, [queues.as_route(queue) for queue in made])),
-        encode_item(ProfileItem(profile.name, 0)),
+        encode_item(ProfileItem(profile.name, step.features)),
     ]
     payload = pad_items(items, FIRST_PAYLOAD_BYTES)
     psk = link_psk(step.suite, row.secret)

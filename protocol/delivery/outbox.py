@@ -9,9 +9,9 @@ import math
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import routes
+from protocol.delivery import pairing, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
-from protocol.delivery.items import queue_report, ticked
+from protocol.delivery.items import tick, ticked
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
@@ -29,7 +29,7 @@ from protocol.envelope.items import (
     pad_items,
 )
 from protocol.errors import Code
-from protocol.keys import MessageId, Minute
+from protocol.keys import MessageId, Minute, RelayKey
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
@@ -200,16 +200,16 @@ def delivered(step: Step, contact: int, message_id: MessageId) -> None:
 
 
 def supersede(step: Step, envelope_id: int) -> None:
-    """Give up an envelope: its items wait again, and it will be reported as not coming."""
-    for item in step.tx.items.find(sealed=envelope_id):
-        if item.kind is ItemKind.REPORT:
-            step.tx.items.remove(item.id)
-            continue
-        if item.kind is ItemKind.RECEIPT:
-            step.tx.items.update(item.id, sealed=None, due=math.inf)
-            queue_report(step, item.contact)
-            continue
-        step.tx.items.update(item.id, sealed=None, due=step.now.service)
+    """Give up an envelope: its items wait again, and it will be reported as not coming.
+
+    Those that were due leave at once. Receipts, and what `received` said, wait for a tick.
+    """
+    row = step.tx.envelopes.brief(envelope_id)
+    items = step.tx.items.find(sealed=envelope_id)
+    if row is not None and (not items or any(item.due == math.inf for item in items)):
+        tick(step, row.contact, 1)
+    for item in items:
+        step.tx.items.update(item.id, sealed=None, due=max(item.due, step.now.service))
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
             message = step.tx.messages.by_id(item.contact, item.message_id)
             if message is not None:
@@ -235,6 +235,14 @@ def reroute(step: Step, hosts: Hosts) -> set[int]:
             continue
         for route in step.tx.routes.find(relay=trouble.relay):
             touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
+    return touched
+
+
+def leave(step: Step, hosts: Hosts, relay: RelayKey) -> set[int]:
+    """Contacts whose envelopes lay undeposited on a host that has gone: they take another way now, not in a minute."""
+    touched: set[int] = set()
+    for route in step.tx.routes.find(relay=relay):
+        touched |= {route.contact} | _reroute_one(step, hosts, route, False)
     return touched
 
 
@@ -366,8 +374,10 @@ def _seal_next(
     row = SealedEnvelope(0, contact.id, route.id, state.send_index - 1, envelope, None, None)
     row = replace(row, id=step.tx.envelopes.add(row))
     for item in carried:
-        step.tx.items.update(item.id, sealed=row.id)
-        if item.kind is ItemKind.REPORT:
+        if item.kind is not ItemKind.TICK:
+            step.tx.items.update(item.id, sealed=row.id)
+    for item in carried:
+        if item.kind is ItemKind.TICK:
             ticked(step, item)
     return row
 
@@ -387,26 +397,31 @@ def _missing(step: Step, contact: Contact, limit: int) -> list[int]:
 def owe_report(step: Step, contact: Contact) -> None:
     """An envelope brought something, and others before it have not come: the contact hears of it in any case."""
     if _missing(step, contact, 1):
-        queue_report(step, contact.id)
+        tick(step, contact.id, 1)
 
 
 def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]]:
-    """Encoded items, and the rows that they carry, in the order in which they came to wait; receipts share one item."""
+    """Encoded items, and the rows that they carry: what is due, and what rides along; receipts share one item.
+
+    Nothing where nothing is due that has anything to say.
+    """
     room = ITEM_ROOM_BYTES - RECEIVED_ITEM_BYTES
     encoded: list[bytes] = []
     carried: list[OutgoingItem] = []
     receipts: list[OutgoingItem] = []
-    reports: list[OutgoingItem] = []
-    for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
-        if item.kind is ItemKind.REPORT:
+    leaves = False
+    for item in step.tx.items.waiting(contact.id, step.now.service, MAX_RECEIPTS_PER_ITEM):
+        if item.kind is ItemKind.TICK:
             if item.due <= step.now.service:
-                reports.append(item)
+                leaves = True
+                carried.append(item)
             continue
         if item.kind is ItemKind.RECEIPT:
             need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
             if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
                 room -= need
                 receipts.append(item)
+                leaves |= item.due <= step.now.service
             continue
         if len(encoded) >= MAX_ITEM_ARRAY - 2:
             break
@@ -416,13 +431,16 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
             continue
         if len(one) > room:
             continue
+        leaves |= item.due <= step.now.service
         room -= len(one)
         encoded.append(one)
         carried.append(item)
+    if not leaves:
+        return [], []
     if receipts:
         names = [item.message_id for item in receipts if item.message_id is not None]
         encoded.append(encode_item(Receipt(names)))
-    return encoded, carried + receipts + reports
+    return encoded, carried + receipts
 
 
 def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
@@ -440,8 +458,11 @@ def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:
         if not usable:
             return None
         return encode_item(NewRoutes(contact.own_routes_version, [as_route(queue) for queue in usable]))
+    if item.kind is ItemKind.PAIR:
+        told = pairing.item_of(step, contact.id)
+        return encode_item(told) if told is not None else None
     profile = step.tx.profile.get(1)
-    return encode_item(Profile(profile.name, 0)) if profile is not None else None
+    return encode_item(Profile(profile.name, step.features)) if profile is not None else None
 
 
 def content_of(message: Message) -> bytes:

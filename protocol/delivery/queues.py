@@ -1,6 +1,6 @@
 """A node's own queues: made, subscribed to, announced, retired, dropped (Spec 6 §3)."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from msgspec.structs import replace
 
@@ -8,9 +8,9 @@ from protocol.crypto.proofs import create_message, prove_message, receive_id
 from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.delivery.items import announce_routes
 from protocol.errors import Code
-from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, SendId
-from protocol.limits import MAX_INVITATION_DAYS, MAX_ROUTES
-from protocol.mailbox import OwnQueue, OwnRelay, QueueState
+from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, RelayKey, SendId
+from protocol.limits import MAX_INVITATION_DAYS, MAX_RETIRING_PER_CONTACT, MAX_ROUTES, RETENTION_DAYS
+from protocol.mailbox import ItemKind, OwnQueue, OwnRelay, QueueState
 from protocol.session.invitation import Route, link_keys
 from protocol.step import Step
 from protocol.wire.commands import Create, Drop, Link, Prove, Role, Settle, Subscribe
@@ -45,16 +45,19 @@ def make_queue(
     return replace(queue, id=step.tx.queues.add(queue))
 
 
-def order_relays(step: Step, relays: Sequence[OwnRelay], avoid_first: bytes | None = None) -> list[OwnRelay]:
+def order_relays(
+    step: Step, relays: Sequence[OwnRelay], avoid_first: bytes | None = None, kept: Container[RelayKey] = ()
+) -> list[OwnRelay]:
     """At most three hosts for one contact: direct first, then relays at random, but another relay first than the one
-    through which the other direction goes (the pairing rule, Spec 6 §4)."""
+    through which the other direction goes (the pairing rule, Spec 6 §4). Of more, those `kept` stay."""
     direct = [relay for relay in relays if relay.direct]
     others = [relay for relay in relays if not relay.direct]
     if len(others) > 1 and step.entropy.uniform() < 0.5:
         others.reverse()
     if avoid_first is not None and len(others) > 1 and others[0].relay == avoid_first:
         others.append(others.pop(0))
-    return (direct + others)[:MAX_ROUTES]
+    chosen = sorted(direct + others, key=lambda relay: not relay.direct and relay.relay not in kept)[:MAX_ROUTES]
+    return [relay for relay in direct + others if relay in chosen]
 
 
 def as_route(queue: OwnQueue) -> Route:
@@ -207,10 +210,13 @@ def replace_queue(step: Step, hosts: Hosts, queue: OwnQueue) -> None:
 
 
 def sync_contact(step: Step, hosts: Hosts, contact: int, relays: Sequence[OwnRelay], avoid_first: bytes | None) -> None:
-    """Have a queue on each of this node's hosts; retire those on hosts that it no longer uses (Spec 6 §3)."""
+    """Have a queue on each of this node's hosts; retire those on hosts that it no longer uses (Spec 6 §3).
+
+    What is retired is given up early only where a person changes relays again and again.
+    """
     queues = step.tx.queues.find(contact=contact)
     live = {q.relay: q for q in queues if q.state in (QueueState.CREATING, QueueState.READY)}
-    wanted = order_relays(step, relays, avoid_first)
+    wanted = order_relays(step, relays, avoid_first, live)
     changed = False
     for queue in live.values():
         keep = next((relay for relay in wanted if relay.relay == queue.relay), None)
@@ -227,10 +233,31 @@ def sync_contact(step: Step, hosts: Hosts, contact: int, relays: Sequence[OwnRel
             attend_all(step, hosts, [made])
     if changed:
         announce_routes(step, contact)
+        retiring = step.tx.queues.find(contact=contact, state=QueueState.RETIRING)
+        for queue in sorted(retiring, key=lambda queue: queue.drop_at or 0.0)[:-MAX_RETIRING_PER_CONTACT]:
+            drop(step, hosts, queue)
 
 
 def retire_due(step: Step, hosts: Hosts) -> None:
-    """Drop what was retired long enough ago."""
+    """Drop what was retired long enough ago and the contact is known not to use any more.
+
+    Who has not confirmed may have nothing else to come back to: such a queue stays for `retire_most_days`.
+    """
+    most = step.now.service - (step.timing.retire_most_days - step.timing.retire_days) * DAY_SECONDS
     for queue in step.tx.queues.find(state=QueueState.RETIRING):
-        if queue.drop_at is not None and queue.drop_at <= step.now.service:
+        if queue.drop_at is None or queue.drop_at > step.now.service:
+            continue
+        if queue.drop_at <= most or not step.tx.items.count(contact=queue.contact, kind=ItemKind.ROUTES):
             drop(step, hosts, queue)
+
+
+def give_up_dropping(step: Step, hosts: Hosts) -> None:
+    """Forget queues that a relay should have dropped and never came back for: by now nothing is left in them.
+
+    A node that reaches nobody may be what is cut off itself.
+    """
+    if not any(hosts.open_sessions()):
+        return
+    for queue in step.tx.queues.find(state=QueueState.DROPPING):
+        if hosts.unreachable_for(step, queue.relay) >= RETENTION_DAYS * DAY_SECONDS:
+            step.tx.queues.remove(queue.id)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from protocol.crypto.proofs import claim_message, prove_message
 from protocol.delivery.hosts import Ask, Hosts, HostSession
 from protocol.errors import Code
-from protocol.keys import SenderKey, SigningKey
+from protocol.keys import RelayKey, SenderKey, SigningKey
 from protocol.mailbox import Contact, ContactState, PeerRoute, RouteState
 from protocol.session.invitation import Route
 from protocol.step import Step
@@ -87,6 +87,11 @@ def choose(step: Step, hosts: Hosts, contact: int) -> tuple[PeerRoute, HostSessi
 def ordered(step: Step, contact: int) -> list[PeerRoute]:
     """A contact's routes: direct, primary, standby."""
     return sorted(step.tx.routes.find(contact=contact), key=lambda route: (not route.direct, route.position))
+
+
+def primary(step: Step, contact: int) -> RelayKey | None:
+    """The relay at which the contact is reached first: the other direction should use another (the pairing rule)."""
+    return next((route.relay for route in ordered(step, contact) if not route.direct), None)
 
 
 def claim(step: Step, session: HostSession, route: PeerRoute) -> None:

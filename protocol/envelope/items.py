@@ -1,6 +1,6 @@
 """The items of a payload, and its padding (Spec 5 §3): u16 length ‖ msgpack array of items ‖ zeros.
 
-A sender puts only kinds that the peer's `profile` lists as features; version 1 has none, so another kind is malformed.
+A sender puts only kinds of version 1 (1 to 6), and those that the peer's `profile` lists as features.
 """
 
 from typing import Annotated, TypeAlias
@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from protocol.errors import Code, PeerError
-from protocol.keys import U16, U32, MessageId, MessageIdField, SenderKeyField, SendIdField
+from protocol.keys import U16, U32, MessageId, MessageIdField, PairSecretField, SenderKeyField, SendIdField
 from protocol.limits import CHUNK_BYTES, MAX_FRAGMENTS, MAX_GAPS, MAX_NAME_BYTES, MAX_RECEIPTS_PER_ITEM, MAX_ROUTES
 from protocol.session.invitation import Routes
 from protocol.wire.codec import Decoder, encode
@@ -53,7 +53,7 @@ class NewRoutes(_Item, frozen=True, tag=4):
 
 
 class Profile(_Item, frozen=True, tag=5):
-    """The writer's name, and which items beyond version 1 it reads: a set of bits, 0 now."""
+    """The writer's name, and which items beyond version 1 it reads: a set of bits (`DISCOVERY`)."""
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_BYTES)]
     features: U32
@@ -72,7 +72,17 @@ class Senders(_Item, frozen=True, tag=6):
     senders: Annotated[list[Sender], Meta(min_length=1, max_length=MAX_ROUTES)]
 
 
-Item: TypeAlias = Received | Fragment | Receipt | NewRoutes | Profile | Senders
+class Discovery(_Item, frozen=True, tag=7):
+    """By what the writer is recognised on a local network from now on; the highest `version` holds (Spec 9 §1)."""
+
+    version: U32
+    secret: PairSecretField
+
+
+DISCOVERY = 1
+"""The feature bit of `Discovery`."""
+
+Item: TypeAlias = Received | Fragment | Receipt | NewRoutes | Profile | Senders | Discovery
 
 _items: Decoder[list[Item]] = Decoder(list[Item])
 
@@ -111,10 +121,12 @@ RECEIVED_ITEM_BYTES = 53
 """The longest `received` item, always in a payload."""
 
 __all__ = [
+    "DISCOVERY",
     "ITEM_ROOM_BYTES",
     "MAX_ITEM_ARRAY",
     "RECEIVED_ITEM_BYTES",
     "U16",
+    "Discovery",
     "Fragment",
     "Item",
     "MessageId",

@@ -20,7 +20,10 @@ _decoder: Decoder[list[OnWireToNode]] = Decoder(list[OnWireToNode])
 
 
 class InitiatorLink(Link[bytes]):
-    """A node's end of a connection to a relay whose 32-byte Ed25519 key it knows."""
+    """A node's end of a connection to a relay whose 32-byte Ed25519 key it knows.
+
+    With `psk`, the 32 bytes of Spec 9 §5, the session rests on that secret, and on the key only custody does.
+    """
 
     __slots__ = ("_deposits", "_handshake", "_preset", "_relay", "_suite")
 
@@ -32,6 +35,7 @@ class InitiatorLink(Link[bytes]):
         relay: RelayKey,
         now: float,
         preset: Preset = Preset.DIRECT,
+        psk: bytes | None = None,
     ) -> None:
         """Both directions follow the preset. Raises PeerError BAD_KEY: `relay` is no Ed25519 key."""
         shaper = make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=True)
@@ -41,7 +45,9 @@ class InitiatorLink(Link[bytes]):
         self._relay = relay
         self._deposits: dict[Request, Digest] = {}
         ephemeral = DhPrivate(entropy.secret(32))
-        self._handshake = Initiator(suite, suite.relay_dh_public(relay), ephemeral, KemSeed(entropy.secret(64)))
+        static = suite.relay_dh_public(relay)
+        seed = KemSeed(entropy.secret(64))
+        self._handshake = Initiator(suite, static if psk is None else None, ephemeral, seed, psk=psk)
         self._handshake_message = self._handshake.write(offers.offer())
 
     def _shake_hands(self, message: bytes) -> None:

@@ -4,15 +4,28 @@ from protocol.crypto.noise import Responder
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
+from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code, PeerError
-from protocol.keys import DhPrivate, Digest, Minute, SigningKey
+from protocol.keys import DhPrivate, Digest, Minute, SendId, SigningKey
 from protocol.limits import MAX_COMMANDS_PER_FRAME, RETENTION_DAYS
 from protocol.link import offers
 from protocol.link.link import Link
 from protocol.timing import Timing
 from protocol.traffic.shaper import Shaper, make_shaper
 from protocol.wire.codec import Decoder, encode
-from protocol.wire.commands import Accepted, Command, Custody, OnWireToRelay, Preset, Shape, Stored
+from protocol.wire.commands import (
+    Accepted,
+    Claim,
+    Command,
+    Custody,
+    Deposit,
+    OnWireToRelay,
+    Preset,
+    Prove,
+    Role,
+    Shape,
+    Stored,
+)
 from protocol.wire.frames import decode_frame
 
 STORED_BYTES = 7
@@ -26,9 +39,13 @@ _decoder: Decoder[list[OnWireToRelay]] = Decoder(list[OnWireToRelay])
 
 
 class ResponderLink(Link[bytes | Accepted]):
-    """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key."""
+    """A relay's end of a connection to whoever dialled. `key` is the relay's one 64-byte signing key.
 
-    __slots__ = ("_key", "_retention_days", "_shaped", "_suite")
+    With `psk`, the 32 bytes of Spec 9 §5, only who has that secret gets a session. With `reaches`, a session may claim,
+    prove and deposit into these queues, and nothing else.
+    """
+
+    __slots__ = ("_key", "_psk", "_reaches", "_retention_days", "_shaped", "_suite")
 
     def __init__(
         self,
@@ -38,15 +55,20 @@ class ResponderLink(Link[bytes | Accepted]):
         key: SigningKey,
         now: float,
         retention_days: int = RETENTION_DAYS,
+        psk: bytes | None = None,
+        reaches: frozenset[SendId] | None = None,
     ) -> None:
         super().__init__(entropy, timing, self._shape(Preset.DIRECT, entropy, timing, now), now)
         self._shaped = False
         self._suite = suite
         self._key = key
         self._retention_days = retention_days
+        self._psk = psk
+        self._reaches = reaches
 
     def _shake_hands(self, message: bytes) -> None:
-        handshake = Responder(self._suite, self._suite.relay_dh_private(self._key), DhPrivate(self._entropy.secret(32)))
+        static = self._suite.relay_dh_private(self._key) if self._psk is None else None
+        handshake = Responder(self._suite, static, DhPrivate(self._entropy.secret(32)), psk=self._psk)
         choice = offers.choose(handshake.read(message))
         self._handshake_message, self._session = handshake.write(choice)
 
@@ -104,6 +126,8 @@ class ResponderLink(Link[bytes | Accepted]):
                     raise PeerError(Code.LIMIT, "shaped twice")
                 self._shaped = True
                 self._shaper = self._shape(command.preset, self._entropy, self._timing, self._heard)
+            elif self._reaches is not None and _queue_of(command) not in self._reaches:
+                raise PeerError(Code.MALFORMED, "a command that is not of this session's queues")
             else:
                 commands.append(command)
         return commands
@@ -111,3 +135,12 @@ class ResponderLink(Link[bytes | Accepted]):
     @staticmethod
     def _shape(preset: Preset, entropy: Entropy, timing: Timing, now: float) -> Shaper:
         return make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=False)
+
+
+def _queue_of(command: Command) -> bytes | None:
+    """The send id of what a sender may do; None for what only a recipient does."""
+    if isinstance(command, Deposit):
+        return parse_envelope(command.envelope).send_id
+    if isinstance(command, Claim) or (isinstance(command, Prove) and command.role is Role.SENDER):
+        return command.id
+    return None

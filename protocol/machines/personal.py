@@ -10,20 +10,22 @@ from typing import Any
 
 from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
-from protocol.delivery import contacts, inbox, inviting, joining, outbox, queues, routes
+from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
-from protocol.delivery.items import content_moved, queue_content, queue_receipt
+from protocol.delivery.items import queue_content, queue_receipt, tick
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
 from protocol.envelope.envelope import parse_envelope
-from protocol.envelope.items import Fragment, Item, NewRoutes, Receipt, Received
+from protocol.envelope.items import Discovery, Fragment, Item, NewRoutes, Receipt, Received
 from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import Code, DiskFullError, PeerError, WorldError
 from protocol.events import (
     Closed,
     Event,
     Failed,
+    Found,
+    Gone,
     Now,
     Opened,
     Requested,
@@ -72,10 +74,12 @@ from protocol.wire.commands import (
 class Personal:
     """The machine; `suite`, `entropy` and `timing` are all that it knows of the outside."""
 
-    def __init__(self, suite: Suite, entropy: Entropy, timing: Timing) -> None:
+    def __init__(self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0) -> None:
+        """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3)."""
         self._suite = suite
         self._entropy = entropy
         self._timing = timing
+        self._features = features
         self._hosts = Hosts()
         self._waiting = Waiting(self._hosts)
         self._wake = math.inf
@@ -90,7 +94,7 @@ class Personal:
 
     def handle(self, event: Event, tx: PersonalTransaction, now: Now) -> Sequence[Effect]:
         """One event, one step."""
-        step = Step(tx, now, self._suite, self._entropy, self._timing, self._wake_at)
+        step = Step(tx, now, self._suite, self._entropy, self._timing, self._wake_at, self._features)
         _EVENTS[type(event)](self, step, event)
         return step.effects
 
@@ -107,6 +111,7 @@ class Personal:
         self._next_housekeeping = step.now.service
         stored = step.tx.envelopes.stored_before(step.now.service, MAX_UNDELIVERED_ENVELOPES)
         self._missing = {row.contact for row in stored}
+        pairing.begin(step)
         queues.want_hosts(step, self._hosts)
         self._upkeep(step)
 
@@ -144,11 +149,12 @@ class Personal:
         forget_before = step.now.service - self._timing.forget_days * queues.DAY_SECONDS
         step.tx.forget(forget_before)
         queues.retire_due(step, self._hosts)
+        queues.give_up_dropping(step, self._hosts)
         inviting.expire_due(step, self._hosts)
         used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
         self._hosts.forget_unused(step, used | joining.relays(step))
         outbox.repeat_handshakes(step)
-        for contact in sorted(outbox.renew(step) | outbox.repeat_routes(step)):
+        for contact in sorted(outbox.renew(step) | outbox.repeat_routes(step) | pairing.renew(step)):
             outbox.pump(step, self._hosts, contact)
 
     def _pump_all(self, step: Step, more: set[int]) -> None:
@@ -175,6 +181,13 @@ class Personal:
         self._hosts.unreachable(step, event.relay)
         self._waiting.unreachable(step, event.relay, event.reason)
         self._pump_all(step, set())
+
+    def _found(self, step: Step, event: Found) -> None:
+        self._hosts.found(step, event.relay, event.host)
+
+    def _gone(self, step: Step, event: Gone) -> None:
+        self._hosts.gone(step, event.relay)
+        self._pump_all(step, outbox.leave(step, self._hosts, event.relay))
 
     def _woken(self, _step: Step, _event: Woken) -> None:
         """Queues of a relay; nothing here has any."""
@@ -234,6 +247,8 @@ class Personal:
         pending = self._answered(session, reply.request)
         contact, relayed = outbox.accepted(step, pending.row, reply)
         timeline.advance(step, contact, relayed, MessageState.RELAYED)
+        if contact and outbox.send_missing(step, contact):  # reported before its relay took it, once more
+            self._missing.add(contact)
         if session.backlog and session.in_flight < MAX_IN_FLIGHT_DEPOSITS // 2:
             outbox.deposit_again(step, session)
         if was_full:
@@ -345,8 +360,12 @@ class Personal:
                     outbox.delivered(step, contact.id, message_id)
             case NewRoutes():
                 routes.learn(step, contact, item.version, item.routes, outbox.supersede_route)
+                tick(step, contact.id, 1)  # whoever has nothing to say would never tell that they came
             case ProfileItem():
                 contacts.learn_name(step, contact, item.name)
+                pairing.learn_features(step, contact.id, item.features)
+            case Discovery():
+                pairing.take(step, contact.id, item)
             case _:
                 pass  # `senders` outside a handshake says nothing
 
@@ -357,8 +376,7 @@ class Personal:
             return
         if content is not None:
             timeline.add_received(step, contact, content)
-            queue_receipt(step, contact.id, content.message_id, first=True)
-            content_moved(step, contact.id)
+            queue_receipt(step, contact.id, content.message_id)
 
     # What the person asks
 
@@ -370,7 +388,6 @@ class Personal:
         contact = contacts.writable(step, operation.contact)
         message, change = timeline.add_own(step, contact, operation.text)
         queue_content(step, contact.id, message.message_id, outbox.content_of(message))
-        content_moved(step, contact.id)
         outbox.pump(step, self._hosts, contact.id)
         step.effects.append(Answer(request, Queued(message.message_id, change)))
 
@@ -409,6 +426,8 @@ _EVENTS: dict[type, Callable[[Personal, Step, Any], None]] = {
     Opened: Personal._opened,
     Closed: Personal._closed,
     Unreachable: Personal._unreachable,
+    Found: Personal._found,
+    Gone: Personal._gone,
     FrameReceived: Personal._received,
     Requested: Personal._requested,
     Woken: Personal._woken,

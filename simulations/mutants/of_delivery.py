@@ -66,7 +66,8 @@ OF_DELIVERY = (
         "superseded-items-lost",
         _OUTBOX,
         "The items of an envelope that was given up wait again.",
-        "        step.tx.items.update(item.id, sealed=None, due=step.now.service)\n        if item.message_id",
+        "        step.tx.items.update(item.id, sealed=None, due=max(item.due, step.now.service))\n"
+        "        if item.message_id",
         "        if item.message_id",
     ),
     Mutant(
@@ -94,7 +95,7 @@ OF_DELIVERY = (
         "same-body-on-two-queues",
         _OUTBOX,
         "The same body never lies in two queues: for another route a content is sealed anew.",
-        "        if not _move_handshake(step, row):\n            supersede(step, row.id)\n    return {route.contact}",
+        "        _send_elsewhere(step, row)\n    return {route.contact}",
         "        other = _alternative(step, hosts, route)\n"
         "        if other is not None and other.state is RouteState.CLAIMED:\n"
         "            body = parse_envelope(row.envelope).body\n"
@@ -105,6 +106,20 @@ OF_DELIVERY = (
         "            session = hosts.hosts[other.relay].session\n"
         "            if session is not None:\n                deposit_again(step, session)\n"
         "    return {route.contact}",
+    ),
+    Mutant(
+        "handshake-given-up",
+        _OUTBOX,
+        "A handshake that a relay has no room for goes to the next one as it is.",
+        "        _send_elsewhere(step, whole)",
+        "        supersede(step, whole.id)",
+    ),
+    Mutant(
+        "missing-told-in-answers-only",
+        _OUTBOX,
+        "What is missing is reported even where there is nothing to answer.",
+        "        tick(step, contact.id, 1)\n\n\ndef _pack",
+        "        return\n\n\ndef _pack",
     ),
     Mutant(
         "refused-route-not-left",
@@ -166,9 +181,30 @@ OF_DELIVERY = (
         "no-receipts",
         _ITEMS,
         "Every content is receipted.",
-        "    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())",
-        "    if step.now.minute % 2 and first:\n        return\n"
-        "    delay = -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())",
+        "    _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n    tick(step, contact, TICKS)",
+        "    if step.now.minute % 2 == 0:\n        _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n"
+        "    tick(step, contact, TICKS)",
+    ),
+    Mutant(
+        "receipts-at-once",
+        _ITEMS,
+        "A receipt leaves at a tick or beside something else, and never at once.",
+        "    _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n    tick(step, contact, TICKS)",
+        "    _add(step, contact, ItemKind.RECEIPT, step.now.service, message_id)\n    tick(step, contact, TICKS)",
+    ),
+    Mutant(
+        "ticks-drawn-anew",
+        _ITEMS,
+        "A text that comes or goes does not move a tick.",
+        "        step.tx.items.update(drawn[0].id, index=least)",
+        "        step.tx.items.update(drawn[0].id, index=least, due=_next_tick(step))",
+    ),
+    Mutant(
+        "superseded-receipts-forgotten",
+        _OUTBOX,
+        "Receipts of an envelope that was given up have a tick again.",
+        "        tick(step, row.contact, 1)",
+        "        pass",
     ),
     Mutant(
         "routes-version-stands-still",
@@ -307,8 +343,8 @@ OF_DELIVERY = (
         "items-forgotten-when-sealed",
         _OUTBOX,
         "What was sealed stays in the outbox until it is known to have arrived.",
-        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id)",
-        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id, arrived=True)",
+        "            step.tx.items.update(item.id, sealed=row.id)",
+        "            step.tx.items.update(item.id, sealed=row.id, arrived=True)",
     ),
     Mutant(
         "failed-dials-not-repeated",

@@ -32,8 +32,8 @@ class Scenario(NamedTuple):
     """People simulated at once; all contacts are within."""
     latency_seconds: float = 0.05
     """One way between a node and a relay."""
-    receipt_mean_seconds: float = 1.0
-    """Spec 6 §5: exponential, unless the receipt rides on a text before."""
+    receipt_mean_seconds: float = 600.0
+    """Between the ticks of a contact (Spec 6 §5); 60 where the preset is *direct* (Spec 10 §6)."""
     keep_alive_seconds: float = 300.0
     """Spec 7 §4: uniform within 20 % of it, after the last frame of that direction."""
     tick_seconds: float = 5.0

@@ -10,9 +10,13 @@ from typing import NamedTuple
 import msgspec
 
 from node.store.keys import MEBIBYTE, Cost, KeyFile, credential_slot, new_data_key, passphrase_slot
+from protocol.discovery.announcement import encode_txt, make_announcement, parse_txt
+from protocol.discovery.tags import Endpoint
+from protocol.discovery.visible import Called, Caller
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
+    Discovery,
     Fragment,
     Item,
     NewRoutes,
@@ -26,7 +30,7 @@ from protocol.envelope.items import (
     unpad_items,
 )
 from protocol.errors import CallerError, PeerError
-from protocol.keys import MessageId, Minute, SenderKey, SendId
+from protocol.keys import MessageId, Minute, PairSecret, SenderKey, SendId
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
 from protocol.session.invitation import decode_invitation, format_file, format_link, parse_file, parse_link
@@ -77,6 +81,7 @@ _items: list[Item] = [
     Receipt([MessageId(bytes(16))]),
     NewRoutes(2, [_route]),
     Profile("Alice", 0),
+    Discovery(1, PairSecret(bytes(32))),
     Senders([Sender(SendId(bytes(16)), SenderKey(bytes(32)))]),
 ]
 _link = format_link(((_host, hostile.RELAY), (_host, hostile.RELAY)), hostile.SECRET)
@@ -84,6 +89,9 @@ _file = format_file(hostile.SECRET, hostile.INVITATION)
 _data_key = new_data_key()
 _slots = (credential_slot(_data_key, bytes(32)), passphrase_slot(_data_key, "a", Cost(64 * MEBIBYTE, 1)))
 _key_file = msgspec.json.encode(KeyFile(version=1, slots=_slots))
+_caller, _called = Caller(hostile.DICE, hostile.INVITATION), Called(hostile.DICE, hostile.INVITATION)
+_answer = _called.answer(_caller.call())
+_announcement = make_announcement(hostile.DICE, [], Endpoint(bytes(16), 1), 0)
 
 TARGETS = {
     "commands-to-relay": Target(lambda data: _reencodes(_to_relay, data), [encode([command]) for command in TO_RELAY]),
@@ -109,6 +117,9 @@ TARGETS = {
     "ratchet-body": Target(hostile.ratchet_body, [hostile.BODY]),
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
     "ratchet-kem-key": Target(hostile.ratchet_kem_key, [hostile.CONTACT_KEM], 1_184),
+    "discovery-txt": Target(parse_txt, [encode_txt(_announcement)], 500),
+    "visible-answer": Target(_caller.read, [_answer]),
+    "visible-opening": Target(_called.read, [_caller.read(_answer)[0]]),
     "key-file": Target(serving.key_file, [_key_file], share=2),
     "settings-file": Target(serving.settings_file, [serving.SETTINGS], share=2),
     "listener": Target(serving.listener, serving.CONNECTIONS, 16_384, share=8),

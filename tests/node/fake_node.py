@@ -14,6 +14,7 @@ from node.store.rows import (
     MessageChange,
     MessageRow,
     MessageState,
+    NearbyRow,
     Reader,
     RelayRow,
     StateChange,
@@ -152,6 +153,9 @@ class FakeReader:
 
     def relays(self) -> Sequence[tuple[str, bytes]]:
         return self._node.own_relays
+
+    def nearby(self) -> Sequence[NearbyRow]:
+        return ()
 
     def contacts(self) -> Sequence[ContactRow]:
         return list(self._node.people)

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import mlkem as openssl
 from nacl import bindings as sodium
 
-from tests.vectors.independent import mlkem, primitives
+from tests.vectors.independent import blake2, mlkem, primitives
 
 SEEDS = [hashlib.shake_256(bytes((number,))).digest(64) for number in range(3)]
 
@@ -60,3 +60,11 @@ def test_hkdf_agrees_with_rfc_5869() -> None:
     assert third.hex() == (
         "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [6, 8, 32, 64])
+def test_keyed_blake2b_agrees_with_the_standard_library(length: int) -> None:
+    for size in (1, 64, 78, 127, 128):
+        message = hashlib.shake_256(bytes((size,))).digest(size)
+        theirs = hashlib.blake2b(message, key=SEEDS[0][:32], digest_size=length).digest()
+        assert blake2.keyed(SEEDS[0][:32], length, message) == theirs

@@ -10,12 +10,12 @@ import pytest
 
 from protocol.errors import CallerError, Code, PeerError
 from tests.vectors import generate
-from tests.vectors.runners import envelopes, keys, links, sessions, traffic, wire
+from tests.vectors.runners import discovery, envelopes, keys, links, sessions, traffic, wire
 from tests.vectors.runners.given import Given, Result
 from tests.vectors.scenario import FOLDER, from_hex, to_hex
 
 RUNNERS: dict[str, Callable[[Given], Result]] = {
-    **wire.RUNNERS, **keys.RUNNERS, **sessions.RUNNERS, **envelopes.RUNNERS, **links.RUNNERS,
+    **wire.RUNNERS, **keys.RUNNERS, **sessions.RUNNERS, **envelopes.RUNNERS, **links.RUNNERS, **discovery.RUNNERS,
     **traffic.RUNNERS,
 }  # fmt: skip
 FILES = sorted(FOLDER.glob("*.json"))

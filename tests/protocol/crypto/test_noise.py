@@ -1,4 +1,4 @@
-"""Noise NK against public vectors; NKhfs against a second writing of it made of `cryptography` and hashlib alone."""
+"""Noise NK and NNpsk0 against others' vectors; NKhfs against a second writing, of cryptography and hashlib."""
 
 import hashlib
 import hmac
@@ -54,6 +54,81 @@ def test_nk_agrees_with_the_public_vectors() -> None:
             writer, reader = (ours, theirs) if number % 2 == 0 else (theirs, ours)
             assert writer.sending.encrypt(payload) == sealed
             assert reader.receiving.decrypt(sealed) == payload
+
+
+def pair_of_secret(psk: bytes = bytes(32), hybrid: bool = True) -> tuple[noise.Initiator, noise.Responder]:
+    return (
+        noise.Initiator(SUITE, None, EPHEMERAL_I, SEED, psk=psk, hybrid=hybrid),
+        noise.Responder(SUITE, None, EPHEMERAL_R, psk=psk, hybrid=hybrid),
+    )
+
+
+def test_nnpsk0_agrees_with_another_implementation() -> None:
+    """Keys, secret, prologue and payloads are those of cacophony's vectors; noiseprotocol 0.3.1 made these messages."""
+    psk, prologue = b"This is my Austrian perspective!", b"John Galt"
+    ephemeral_i = DhPrivate(bytes.fromhex("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"))
+    ephemeral_r = DhPrivate(bytes.fromhex("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"))
+    initiator = noise.Initiator(SUITE, None, ephemeral_i, SEED, psk=psk, prologue=prologue, hybrid=False)
+    responder = noise.Responder(SUITE, None, ephemeral_r, psk=psk, prologue=prologue, hybrid=False)
+    first = initiator.write(b"Ludwig von Mises")
+    assert first.hex() == (
+        "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"
+        "79b962b8aff8485742ac32f905ba45369e2465fb59e138a93d67a0d1266b6a54"
+    )
+    assert responder.read(first) == b"Ludwig von Mises"
+    second, theirs = responder.write(b"Murray Rothbard")
+    assert second.hex() == (
+        "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"
+        "d6062704d5a9c422a8e834423f8c1feada7e8d0d910a1a2cd030fb584221e3"
+    )
+    _, ours = initiator.read(second)
+    assert ours.handshake_hash.hex() == "f4d03dc34495c95729ea6de9e1b59004b59733102488b3e24bc441e0be208eaf"
+    assert ours.sending.encrypt(b"F. A. Hayek").hex() == "e632c3763d7669067383433197a3baddf146e9e70ad4b4e9e59e0f"
+    assert theirs.sending.encrypt(b"Carl Menger").hex() == "64c6bee32ea91c8474bb4c21d7a700109ad45af77b29764ba5eb1e"
+
+
+@pytest.mark.parametrize("hybrid", [True, False])
+def test_a_session_that_rests_on_a_secret(hybrid: bool) -> None:
+    initiator, responder = pair_of_secret(hybrid=hybrid)
+    assert responder.read(initiator.write(b"one")) == b"one"
+    second, theirs = responder.write(b"two")
+    payload, ours = initiator.read(second)
+    assert payload == b"two"
+    assert ours.handshake_hash == theirs.handshake_hash
+    assert theirs.receiving.decrypt(ours.sending.encrypt(b"up")) == b"up"
+    assert ours.receiving.decrypt(theirs.sending.encrypt(b"down")) == b"down"
+
+
+def test_without_the_secret_there_is_no_session() -> None:
+    initiator, _ = pair_of_secret()
+    for stranger in (pair_of_secret(b"\1" * 32)[1], pair()[1]):
+        with pytest.raises(PeerError) as refused:
+            stranger.read(initiator.write(b""))
+        assert refused.value.code is Code.NOISE
+        initiator, _ = pair_of_secret()
+    initiator, responder = pair_of_secret()
+    responder.read(initiator.write(b""))
+    impostor = noise.Responder(SUITE, None, EPHEMERAL_R, psk=b"\2" * 32)
+    other, _ = pair_of_secret(b"\2" * 32)
+    impostor.read(other.write(b""))
+    with pytest.raises(PeerError) as refused:
+        initiator.read(impostor.write(b"")[0])
+    assert refused.value.code is Code.NOISE
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_changed_or_cut_message_is_refused_with_a_secret_too(data: st.DataObject) -> None:
+    initiator, responder = pair_of_secret()
+    first = initiator.write(bytes(40))
+    with pytest.raises(PeerError) as refused:
+        pair_of_secret()[1].read(change(data, first))
+    assert refused.value.code is Code.NOISE
+    responder.read(first)
+    second, _ = responder.write(bytes(40))
+    with pytest.raises(PeerError) as refused:
+        initiator.read(change(data, second))
+    assert refused.value.code is Code.NOISE
 
 
 class SecondWriting:

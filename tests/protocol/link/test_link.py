@@ -18,10 +18,13 @@ from protocol.keys import (
     Digest,
     KemSeed,
     Minute,
+    ReceiveId,
     RelayKey,
     Request,
+    SenderKey,
     SendId,
     Sequence,
+    Signature,
     SigningKey,
     Subscription,
 )
@@ -32,7 +35,22 @@ from protocol.link.link import Link
 from protocol.link.responder import ResponderLink
 from protocol.timing import Timing
 from protocol.wire.codec import encode
-from protocol.wire.commands import Accepted, Ack, Command, Custody, Delivery, Deposit, Done, Refused, Stored
+from protocol.wire.commands import (
+    Accepted,
+    Ack,
+    Claim,
+    Command,
+    Custody,
+    Delivery,
+    Deposit,
+    Done,
+    Drop,
+    Prove,
+    Refused,
+    Role,
+    Stored,
+    Subscribe,
+)
 from protocol.wire.frames import FRAME_SIZES, encode_frame
 
 SUITE = RealSuite()
@@ -405,3 +423,58 @@ def test_a_relay_that_never_answers_is_not_given_deposits_without_end() -> None:
     with pytest.raises(PeerError) as refused:
         node.queue(deposit(-1))
     assert refused.value.code is Code.LIMIT
+
+
+MINE, OTHERS = SendId(b"m" * 16), SendId(b"o" * 16)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Claim(Request(1), OTHERS, SenderKey(bytes(32)), Signature(bytes(64))),
+        Prove(Request(1), OTHERS, Role.SENDER, Signature(bytes(64))),
+        Prove(Request(1), MINE, Role.RECIPIENT, Signature(bytes(64))),
+        Deposit(Request(1), seal_envelope(SUITE, SENDER, OTHERS, bytes(3_840))[0]),
+        Subscribe(Request(1), Subscription(1), ReceiveId(MINE)),
+        Drop(Request(1), ReceiveId(MINE)),
+        Ack(Subscription(1), Sequence(1)),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_session_of_one_contact_reaches_no_queue_but_its_own(command: Any) -> None:
+    node, relay = confined()
+    node.queue(command)
+    frame = node.transmit(0.0)
+    assert frame is not None
+    with pytest.raises(PeerError) as refused:
+        relay.receive(frame, 0.0)
+    assert refused.value.code is Code.MALFORMED
+
+
+def test_a_session_of_one_contact_reaches_its_own_queue() -> None:
+    node, relay = confined()
+    commands: list[Any] = [
+        Claim(Request(1), MINE, SenderKey(bytes(32)), Signature(bytes(64))),
+        Prove(Request(2), MINE, Role.SENDER, Signature(bytes(64))),
+        Deposit(Request(3), seal_envelope(SUITE, SENDER, MINE, bytes(3_840))[0]),
+    ]
+    for command in commands:
+        node.queue(command)
+    received: list[Any] = []
+    while (frame := node.transmit(0.0)) is not None:
+        received += relay.receive(frame, 0.0)
+    assert received == commands
+
+
+def confined() -> tuple[InitiatorLink, ResponderLink]:
+    """Both ends of a session that rests on a secret and reaches one queue."""
+    psk = b"p" * 32
+    node = InitiatorLink(SUITE, Dice(1), TIMING, RELAY, 0.0, psk=psk)
+    relay = ResponderLink(SUITE, Dice(2), TIMING, KEY, 0.0, psk=psk, reaches=frozenset({MINE}))
+    first = node.transmit(0.0)
+    assert first is not None
+    relay.receive(first, 0.0)
+    second = relay.transmit(0.0)
+    assert second is not None
+    node.receive(second, 0.0)
+    return node, relay

@@ -32,6 +32,7 @@ FAST = Timing(
     unreachable_seconds=10.0,
     reroute_seconds=30.0,
     gap_seconds=3.0,
+    receipt_mean_seconds=1.0,
     missing_parent_seconds=20.0,
 )
 
@@ -62,12 +63,15 @@ class Participant:
         self.store: Any = None
         self.offset = 0.0
         self.started_at = 0.0
+        self.rings_at = 0.0
+        """When it is next told that time passed: one timer, however many steps asked for it."""
 
     def service(self) -> float:
         return self.offset + self.world.time - self.started_at
 
     def boot(self) -> None:
         self.up, self.incarnation, self.started_at = True, self.incarnation + 1, self.world.time
+        self.rings_at = 0.0
         self.store, machine = self.open()
         self.offset = self.store.service_offset()
         self.core = Core(machine, self.store)
@@ -88,8 +92,13 @@ class Participant:
         wake = self.core.machine.next_wake
         if wake is not None:
             at = max(self.world.time + 0.001, wake - self.offset + self.started_at)
-            incarnation = self.incarnation
-            self.world.at(at, lambda: self.step(TimePassed()) if self.incarnation == incarnation else None)
+            if not self.world.time < self.rings_at <= at:
+                self.rings_at = at
+                self.world.at(at, partial(self.ring, self.incarnation, at))
+
+    def ring(self, incarnation: int, at: float) -> None:
+        if self.incarnation == incarnation and self.rings_at == at:
+            self.step(TimePassed())
 
     def open(self) -> tuple[Any, Any]:
         raise AssertionError("a subclass opens its own store")
@@ -117,6 +126,7 @@ class Person(Participant):
         self.path = world.directory / f"{name}.db"
         self.answers: dict[int, Any] = {}
         self.requests = itertools.count(1)
+        self.features = 0
         self.entropy = SeededEntropy(f"{world.seed} {name}")
         store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
@@ -124,7 +134,8 @@ class Person(Participant):
         store.close()
 
     def open(self) -> tuple[Any, Any]:
-        return MailboxStore(self.path, self.world.mailbox_key), Personal(RealSuite(), self.entropy, self.world.timing)
+        machine = Personal(RealSuite(), self.entropy, self.world.timing, self.features)
+        return MailboxStore(self.path, self.world.mailbox_key), machine
 
     def ask(self, operation: Any) -> int:
         request = next(self.requests)

@@ -11,7 +11,7 @@ COMMANDS = {
     "done": 32, "claimed": 33, "subscribed": 34, "stored": 35, "refused": 36, "custody": 37, "delivery": 38,
     "marker": 39, "ended": 40,
 }  # fmt: skip
-ITEMS = {"received": 1, "fragment": 2, "receipt": 3, "new_routes": 4, "profile": 5, "senders": 6}
+ITEMS = {"received": 1, "fragment": 2, "receipt": 3, "new_routes": 4, "profile": 5, "senders": 6, "discovery": 7}
 
 
 def pack(value: object) -> bytes:

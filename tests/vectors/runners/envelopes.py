@@ -23,6 +23,7 @@ _SHAPES: dict[str, Any] = {
     "new_routes": all_items.NewRoutes,
     "profile": all_items.Profile,
     "senders": all_items.Senders,
+    "discovery": all_items.Discovery,
 }
 _TEXTS = {"name", "host"}
 

@@ -17,14 +17,16 @@ def link_relay(given: Given) -> Result:
     """A relay's end."""
     suite = PlayedSuite(given.raw("coins"))
     key = suite.signing_key(given.raw("relay_seed"))
-    link = ResponderLink(suite, PlayedEntropy(given.raw("ephemeral")), Timing(), key, 0.0)
+    psk = given.raw("psk") if "psk" in given else None
+    link = ResponderLink(suite, PlayedEntropy(given.raw("ephemeral")), Timing(), key, 0.0, psk=psk)
     return _run(link, given.raws("received"), [])
 
 
 def link_node(given: Given) -> Result:
     """A node's end."""
     entropy = PlayedEntropy(given.raw("ephemeral"), given.raw("kem"))
-    link = InitiatorLink(PlayedSuite(), entropy, Timing(), RelayKey(given.raw("relay_key")), 0.0)
+    psk = given.raw("psk") if "psk" in given else None
+    link = InitiatorLink(PlayedSuite(), entropy, Timing(), RelayKey(given.raw("relay_key")), 0.0, psk=psk)
     decoder = DECODERS["relay"]
     return _run(link, given.raws("received"), [decoder.decode(b"\x91" + one)[0] for one in given.raws("queued")])
 

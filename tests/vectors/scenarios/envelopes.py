@@ -88,6 +88,14 @@ def _items() -> Iterator[Scenario]:
             1_408,
         ),
         ("none", "no item", [], 1_472),
+        (
+            "discovery", "a secret, from somebody who lists that",
+            [
+                ("profile", {"name": "Bob", "features": 1}),
+                ("discovery", {"version": 3, "secret": Draw("pair secret")(32)}),
+            ],
+            1_472,
+        ),
     ]  # fmt: skip
     for name, title, items, size in cases:
         encoded = [pack([ITEMS[kind], *_values(fields)]) for kind, fields in items]
@@ -118,7 +126,7 @@ def _bad_payloads() -> Iterator[Scenario]:
         ("padding", "padding that is not zero", good[:-1] + b"\1", "padding"),
         ("length", "a length past the end", b"\xff\xff" + good[2:], "malformed"),
         ("empty", "no array", bytes(1_472), "malformed"),
-        ("kind-7", "an item that version 1 does not have", one(pack([7, 1])), "malformed"),
+        ("kind-8", "an item that version 1 does not have", one(pack([8, 1])), "malformed"),
         ("field-more", "a field too many", one(pack([3, [draw(16)], 1])), "malformed"),
         ("non-canonical", "a receipt whose kind has two bytes", one(b"\x92\xcc\x03" + receipt[2:]), "non_canonical"),
         ("receipt-empty", "a receipt for nothing", one(pack([3, []])), "malformed"),
@@ -132,6 +140,7 @@ def _bad_payloads() -> Iterator[Scenario]:
         ("name-65-bytes", "a name of 63 characters and 65 bytes", one(pack([5, "a" * 61 + "éé", 0])), "malformed"),
         ("name-not-utf-8", "a name that is not UTF-8", one(b"\x93\x05\xa2\xc3\x28\x00"), "malformed"),
         ("name-bytes", "a name that is bytes", one(pack([5, b"Bob", 0])), "malformed"),
+        ("secret-31", "a pair secret of 31 bytes", one(pack([7, 1, bytes(31)])), "malformed"),
         ("routes-none", "no route", one(pack([4, 1, []])), "malformed"),
     ]
     for name, title, payload, error in cases:
