@@ -410,7 +410,7 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
     carried: list[OutgoingItem] = []
     receipts: list[OutgoingItem] = []
     leaves = False
-    for item in step.tx.items.waiting(contact.id, step.now.service, MAX_RECEIPTS_PER_ITEM):
+    for item in step.tx.items.waiting(contact.id, step.now.service, MAX_RECEIPTS_PER_ITEM + 1):
         if item.kind is ItemKind.TICK:
             if item.due <= step.now.service:
                 leaves = True
