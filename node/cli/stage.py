@@ -20,7 +20,7 @@ PROGRAM = (sys.executable, "-m", "node.cli")
 STEP_SECONDS = 20.0
 """No step takes longer, or it has failed."""
 SETTINGS = "[timing]\nreceipt_mean_seconds = 0.2\n"
-"""Of every node that has none: receipts leave at once, as nobody could wait for that of a real one."""
+"""Of every process: receipts leave at once, since nobody would wait here for those of a real node."""
 NAMES = {"alice": "Alice Amsel", "bob": "Bob Buchfink", "carol": "Carol Kranich"}
 
 
@@ -31,6 +31,7 @@ class Stage:
         self.place = place
         self.traffic = traffic
         """The preset of all nodes. By default the one in which nothing waits."""
+        self.settings = SETTINGS
         self.addresses: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = os.environ | {"XDG_RUNTIME_DIR": str(_made(place / "run"))}
@@ -57,9 +58,6 @@ class Stage:
 
     def start_node(self, name: str, *words: str) -> None:
         """`kassiber up`, until its API answers."""
-        settings = Profile(self.place / name).settings
-        if not settings.exists():
-            settings.write_text(SETTINGS, encoding="utf-8")
         self.spawn(name, "up", "--traffic", self.traffic, *words, *self.profile_words(name))
         self.until(self.client(name).is_running, f"{name}'s node did not start")
 
@@ -143,7 +141,10 @@ class Stage:
         return PROGRAM
 
     def spawn(self, name: str, *words: str) -> subprocess.Popen[bytes]:
-        """Start a process under this name; what it prints goes to its log."""
+        """Start a process under this name, with these settings from its first start on; it prints to its log."""
+        settings = Profile(_made(self.place / name)).settings
+        if not settings.exists():
+            settings.write_text(self.settings, encoding="utf-8")
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(  # noqa: S603 - this very program
                 [*self.program(name), *words],
