@@ -5,6 +5,7 @@ What only a database has is not there: pages to run out of, a connection for che
 
 from typing import Any
 
+from protocol.keys import QueueNumber
 from simulations.mailbox import DictMailboxStore
 from simulations.storage import Crash, CrashPoint, Disk
 from simulations.store import DictRelayStore
@@ -55,6 +56,10 @@ class DictDisk(Disk[Any]):
         """To what was kept."""
         copied, self.store.service = self._kept[name]
         self.store.transaction().bring_back(copied)
+
+    def queue_numbers(self) -> list[QueueNumber]:
+        """Of a relay, in ascending order."""
+        return sorted(self.store.transaction().queue)
 
     def contents(self) -> bytes:
         """Refused: nothing is encoded here as a file would hold it."""

@@ -57,7 +57,11 @@ def carry_out_span(commit: str, crypto: str, first: int, count: int, shape: Shap
     fewest_messages = fewest_faults = 2**31
     traces = hashlib.blake2b(digest_size=16)
     for seed in range(first, first + count):
-        outcome = carry_out(draw(seed, shape or Shape(), real_crypto=crypto == "real"))
+        try:
+            outcome = carry_out(draw(seed, shape or Shape(), real_crypto=crypto == "real"))
+        except Exception as error:  # noqa: BLE001 - the other seeds of the span go on
+            failures.append((seed, f"{type(error).__name__}: {error}"))
+            continue
         faults.update(outcome.fired)
         messages += outcome.accepted
         fewest_messages = min(fewest_messages, outcome.accepted)

@@ -10,10 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from simulations.adversaries import disclosure, receipts, size, timing
-from simulations.adversaries.discrimination import auc, true_positive_rate
+from simulations.adversaries.discrimination import (
+    auc,
+    delta,
+    delta_at_most,
+    draw_apart,
+    epsilon_at_least,
+    true_positive_rate,
+)
 from simulations.arrays import Flags, Floats, Integers
 from simulations.observation import Observations
+from simulations.population import attacks
 from simulations.population.observing import Watched, talking
+from simulations.recording import Sight
 from simulations.study import Observer, Study
 
 BIN_SECONDS = 1.0
@@ -26,6 +35,8 @@ _LEAST_TEXTS = 5
 _LEAST_FALSE_PAIRS = 1_000
 """Fewer say nothing of a false positive rate of 10⁻³."""
 _ENOUGH = (5, 20, 100)
+_EPSILONS = (0.0, 1.0)
+_DELTA = 1e-3
 
 
 class Figure(NamedTuple):
@@ -55,10 +66,14 @@ def measure(study: Study, run: Seen, seed: int) -> Iterator[Figure]:
             yield from _cost(run)
         elif name == "size":
             yield from _size(run)
+        elif name == "trilemma":
+            yield from _trilemma(run, rng)
         else:
             for observer in study.adversary.observers:
                 if name == "timing":
                     yield from _timing(run, observer, rng)
+                elif name == "advantage":
+                    yield from _advantage(run, observer, rng)
                 elif name == "disclosure":
                     yield from _disclosure(run, observer, study.adversary.targets, rng)
                 else:
@@ -71,7 +86,10 @@ def _cost(run: Seen) -> Iterator[Figure]:
     each = run.watched.people * days
     yield Figure("cost", "", 0.0, "megabytes a person a day", float(frames.length.sum()) / each / 1e6)
     yield Figure("cost", "", 0.0, "frames a person a day", frames.rows / each)
-    yield Figure("cost", "", 0.0, "frames a text", frames.rows / max(1, len(run.lengths)))
+    texts = max(1, len(run.lengths))
+    deposits = int((run.watched.seen.kind == Sight.DEPOSIT).sum())
+    yield Figure("cost", "", 0.0, "frames a text", frames.rows / texts)
+    yield Figure("cost", "", 0.0, "envelopes a text", deposits / texts)
     came = run.delays[np.isfinite(run.delays)]
     for share, name in ((50, "delay p50, s"), (99, "delay p99, s")):
         yield Figure("cost", "", 0.0, name, float(np.percentile(came, share)) if len(came) else np.nan)
@@ -92,6 +110,46 @@ def _size(run: Seen) -> Iterator[Figure]:
 
 def _timing(run: Seen, observer: Observer, rng: np.random.Generator) -> Iterator[Figure]:
     """Which link's texts come out at which other, from both links' frames."""
+    for told in _told_apart(run, observer, rng):
+        positive, negative = told.scores[told.true], told.scores[told.false]
+        yield Figure("timing", observer, told.window, "AUC", auc(positive, negative))
+        if len(negative) >= _LEAST_FALSE_PAIRS:
+            rate = true_positive_rate(positive, negative)
+            yield Figure("timing", observer, told.window, "TPR at FPR 0.001", rate)
+
+
+def _advantage(run: Seen, observer: Observer, rng: np.random.Generator) -> Iterator[Figure]:
+    """(ε, δ) of the timing adversary's scores: a pair of links that talk, against one of links that do not.
+
+    δ at an ε is that of all pairs; as the largest of many differences it comes out too high rather than too low. Pairs
+    that share a link are not independent, so the two bounds, of a confidence of 95 % each, are of some pairs only,
+    none of which has a link of another: the more people, the closer.
+    """
+    for told in _told_apart(run, observer, rng):
+        positive, negative = told.scores[told.true], told.scores[told.false]
+        for epsilon in _EPSILONS:
+            value = delta(positive, negative, epsilon)
+            yield Figure("advantage", observer, told.window, f"δ at ε = {epsilon:g}", value)
+        positive, negative = (told.scores[pairs] for pairs in draw_apart(told.true, told.false, rng))
+        if len(positive) and len(negative):
+            most = delta_at_most(positive, negative, 0.0)
+            yield Figure("advantage", observer, told.window, "δ at ε = 0, at most", most)
+            least = epsilon_at_least(positive, negative, _DELTA, rng)
+            yield Figure("advantage", observer, told.window, f"ε at δ = {_DELTA:g}, at least", least)
+
+
+class _Told(NamedTuple):
+    """Scores of pairs of links [from, to], after a window of so many seconds, and the pairs that talk or do not."""
+
+    window: float
+    scores: Floats
+    true: Flags
+    false: Flags
+
+
+def _told_apart(run: Seen, observer: Observer, rng: np.random.Generator) -> Iterator[_Told]:
+    """What the timing adversary makes of windows that begin at random; those without any pair of either kind are left
+    out."""
     if observer == "local":  # one provider sees one end
         return
     links = run.watched.people * run.watched.relays
@@ -107,16 +165,23 @@ def _timing(run: Seen, observer: Observer, rng: np.random.Generator) -> Iterator
         every = np.arange(links, dtype=np.int32)
         up = timing.count_frames(run.watched.seen, every, True, start, start + window, BIN_SECONDS)
         down = timing.count_frames(run.watched.seen, every, False, start, start + window, BIN_SECONDS)
-        true = talking(run.watched, start, start + window)
-        usable = _pairs(run, there)
-        if not (true & usable).any() or not (~true & usable).any():
-            continue
-        scores = timing.correlate(up, down, spread)
-        positive, negative = scores[true & usable], scores[~true & usable]
-        yield Figure("timing", observer, window, "AUC", auc(positive, negative))
-        if len(negative) >= _LEAST_FALSE_PAIRS:
-            rate = true_positive_rate(positive, negative)
-            yield Figure("timing", observer, window, "TPR at FPR 0.001", rate)
+        talk, usable = talking(run.watched, start, start + window), _pairs(run, there)
+        true, false = talk & usable, ~talk & usable
+        if true.any() and false.any():
+            yield _Told(window, timing.correlate(up, down, spread), true, false)
+
+
+def _trilemma(run: Seen, rng: np.random.Generator) -> Iterator[Figure]:
+    """Where the run stands against the anonymity trilemma (Das, Meiser, Mohammadi and Kate, S&P 2018).
+
+    δ is the share of texts whose writer the observer of every wire knows for certain, given two candidates; the floor
+    is what no protocol with this run's median latency and cover goes below (`simulations.adversaries.trilemma`).
+    """
+    if np.isfinite(run.watched.truth.delivered).any():
+        stands = attacks.stand(run.watched, run.span_seconds, rng)
+        yield Figure("trilemma", "global", 0.0, "δ of the trilemma's game", stands.measured)
+        yield Figure("trilemma", "global", 0.0, "δ of the trilemma's floor", stands.floor)
+        yield Figure("trilemma", "global", 0.0, "δ above the trilemma's floor", stands.excess)
 
 
 def _links_of(run: Seen, observer: Observer, rng: np.random.Generator) -> Flags:

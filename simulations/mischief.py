@@ -5,7 +5,7 @@ from typing import Any
 
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
-from protocol.keys import Minute, QueueNumber
+from protocol.keys import Minute
 from protocol.store import Queue
 from protocol.wire.commands import Accepted, Ack, Command, Delivery, Deposit, Refused
 from simulations.host import NOT_THE_MACHINES, RelayHost
@@ -83,10 +83,9 @@ class CheatingRelay(RelayHost):
         return max((queue.stored for queue in self.queues()), default=0)
 
     def queues(self) -> list[Queue]:
-        """The first thousand that it made and has still."""
+        """All that it has."""
         with self.disk.look() as tx:
-            found = [tx.queues.by_number(QueueNumber(number)) for number in range(1, 1_001)]
-        return [queue for queue in found if queue is not None]
+            return [tx.queues.by_number(number) for number in self.disk.queue_numbers()]
 
     def say(self, end: End, command: Command) -> Iterable[Command]:
         self.refusals += isinstance(command, Refused)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from simulations.host import STEP_SECONDS
 from simulations.measures import Seen
 from simulations.observation import join
 from simulations.population import community
@@ -11,6 +12,7 @@ from simulations.population.scenario import Policy, Scenario
 from simulations.steady import draw_workload
 from simulations.study import Study
 from simulations.workload import DAY_SECONDS
+from simulations.world import JITTER
 
 
 def carry_out(study: Study, seed: int) -> Seen:
@@ -20,7 +22,8 @@ def carry_out(study: Study, seed: int) -> Seen:
     days = study.workload.hours * 3_600.0 / DAY_SECONDS
     scenario = Scenario(
         Policy(study.policy.kind), people, days=days, contacts=study.topology.contacts, relays=relays, community=people,
-        latency_seconds=study.topology.latency_seconds, receipt_mean_seconds=study.policy.receipt_mean_seconds,
+        latency_seconds=study.topology.latency_seconds, jitter=JITTER, step_seconds=STEP_SECONDS,
+        receipt_mean_seconds=study.policy.receipt_mean_seconds,
     )  # fmt: skip
     rng = np.random.default_rng((seed, 3))
     directions = community.place(contacts, relays, rng)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from protocol.envelope.envelope import parse_envelope
-from protocol.mailbox import RouteState
+from protocol.mailbox import ChangeKind, RouteState
 from protocol.timing import Timing
 from protocol.wire.commands import Command, Deposit
 from simulations.arrays import Floats
@@ -47,7 +47,7 @@ def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
     pairs = list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True))
     real = study.run.crypto == "real"
     people, relays = study.topology.people, study.topology.relays
-    stage = Stage(people, relays, tuple(pairs), real)
+    stage = Stage(people, relays, tuple(pairs), real, store="dict")
     script = Script(seed, people, relays, tuple(pairs), (), real_crypto=real)
     timing = Timing(receipt_mean_seconds=study.policy.receipt_mean_seconds)
     world = World(stage, script, timing=timing, latency=study.topology.latency_seconds)
@@ -120,12 +120,14 @@ def _follow(world: World) -> dict[str, float]:
     cursors: dict[int, int] = {}
 
     def look(person: PersonHost) -> None:
-        rows = person.disk.connection.execute(
-            "SELECT change, text FROM messages WHERE change > ? AND mine = 0", (cursors.get(person.index, 0),)
-        ).fetchall()
-        for change, text in rows:
-            shown.setdefault(text, world.engine.time)
-            cursors[person.index] = max(cursors.get(person.index, 0), change)
+        number = cursors.get(person.index, 0)
+        with person.disk.look() as tx:
+            while (change := tx.changes.get(number + 1)) is not None:
+                number += 1
+                message = tx.messages.get(change.row) if change.kind is ChangeKind.MESSAGE else None
+                if message is not None and not message.mine:
+                    shown.setdefault(message.text, world.engine.time)
+        cursors[person.index] = number
 
     for person in world.people:
         person.announced = look

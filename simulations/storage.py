@@ -14,6 +14,7 @@ from node.store import mailbox, relay
 from node.store.database import Schema, open_in_memory
 from node.store.mailbox import MailboxStore
 from node.store.relay import RelayStore
+from protocol.keys import QueueNumber
 
 S = TypeVar("S", MailboxStore, RelayStore)
 
@@ -144,6 +145,10 @@ class Disk(Generic[S]):
             self.connection.execute(f"DELETE FROM {target}.{table}")
             self.connection.execute(f"INSERT INTO {target}.{table} SELECT * FROM {source}.{table}")
         self.connection.execute("COMMIT")
+
+    def queue_numbers(self) -> list[QueueNumber]:
+        """Of a relay, in ascending order."""
+        return [row[0] for row in self.connection.execute("SELECT number FROM queues ORDER BY number")]
 
     def contents(self) -> bytes:
         """The database as a file would hold it."""

@@ -14,7 +14,7 @@ from protocol.errors import CallerError
 
 Hours = Annotated[float, Meta(gt=0, le=24 * 365)]
 Observer = Literal["relay", "colluding relays", "local", "global"]
-Measure = Literal["cost", "size", "timing", "disclosure", "receipts"]
+Measure = Literal["cost", "size", "timing", "advantage", "trilemma", "disclosure", "receipts"]
 
 
 class _Table(Struct, frozen=True, forbid_unknown_fields=True):

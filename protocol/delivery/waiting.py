@@ -3,12 +3,15 @@
 Volatile: after a restart nobody waits for these answers; the rows go on by themselves.
 """
 
+from itertools import chain
+
 from msgspec import Struct
 
 from protocol.delivery import inviting, joining
 from protocol.delivery.hosts import Hosts
 from protocol.effects import Answer
 from protocol.errors import WorldError
+from protocol.events import Now
 from protocol.keys import RelayKey
 from protocol.mailbox import InvitationState, QueueState
 from protocol.operations import ContactMade, Invited
@@ -38,6 +41,21 @@ class Waiting:
         self._hosts = hosts
         self._invites: dict[int, _Invite] = {}
         self._accepts: dict[int, _Accept] = {}
+        self._batch: Now | None = None
+        self._before = (self._invites, self._accepts)
+        """As they were before the batch of that moment."""
+
+    def begin(self, now: Now) -> None:
+        """An event comes; those of one batch share their `now`."""
+        if now is not self._batch:
+            self._batch = now
+            self._before = (self._invites.copy(), self._accepts.copy())
+
+    def failed(self, step: Step) -> None:
+        """The batch that is under way was undone: nobody waits because of it, and nobody got an answer."""
+        self._invites, self._accepts = self._before[0].copy(), self._before[1].copy()
+        for waiting in chain[_Invite | _Accept](self._invites.values(), self._accepts.values()):
+            step.wake_at(waiting.deadline)
 
     def invite(self, step: Step, request: int, invitation: int) -> None:
         """Answer once the invitation stands at its relays, or at one of them and a moment has passed."""

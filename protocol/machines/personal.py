@@ -95,6 +95,7 @@ class Personal:
     def handle(self, event: Event, tx: PersonalTransaction, now: Now) -> Sequence[Effect]:
         """One event, one step."""
         step = Step(tx, now, self._suite, self._entropy, self._timing, self._wake_at, self._features)
+        self._waiting.begin(now)
         _EVENTS[type(event)](self, step, event)
         return step.effects
 
@@ -108,12 +109,16 @@ class Personal:
     # Time and connections
 
     def _started(self, step: Step, _event: Started) -> None:
-        self._next_housekeeping = step.now.service
-        stored = step.tx.envelopes.stored_before(step.now.service, MAX_UNDELIVERED_ENVELOPES)
-        self._missing = {row.contact for row in stored}
+        self._look_again(step)
         pairing.begin(step)
         queues.want_hosts(step, self._hosts)
         self._upkeep(step)
+
+    def _look_again(self, step: Step) -> None:
+        """What the store says of whatever is remembered for speed."""
+        self._next_housekeeping = step.now.service
+        stored = step.tx.envelopes.stored_before(step.now.service, MAX_UNDELIVERED_ENVELOPES)
+        self._missing = {row.contact for row in stored}
 
     def _time_passed(self, step: Step, _event: TimePassed) -> None:
         self._upkeep(step)
@@ -201,6 +206,8 @@ class Personal:
             step.effects.append(Answer(what.request, error))
         if isinstance(what, Opened):
             step.effects.append(Disconnect(what.connection, Code.INTERNAL))
+        self._waiting.failed(step)
+        self._look_again(step)
         self._hosts.start_anew(step, what.connection if isinstance(what, Closed) else None)
 
     # What hosts answer

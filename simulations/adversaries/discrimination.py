@@ -1,8 +1,14 @@
-"""How well a score tells two hypotheses apart: ROC, and what it means as (ε, δ)."""
+"""How well a score tells two hypotheses apart: ROC, and what it means as (ε, δ).
+
+(ε, δ)-indistinguishability is differential privacy's and AnoA's (Backes et al., CSF 2013): whatever set of outcomes is
+taken, its probability under one hypothesis is at most e^ε times that under the other, plus δ. Here outcomes are those
+of one adversary's score against a threshold: another adversary may do better, none of these does worse.
+"""
 
 import numpy as np
+from scipy import stats
 
-from simulations.arrays import Floats
+from simulations.arrays import Flags, Floats, Integers
 
 
 def auc(positive: Floats, negative: Floats) -> float:
@@ -60,3 +66,84 @@ def epsilon(positive: Floats, negative: Floats, most_delta: float) -> float:
         else:
             high = middle
     return high
+
+
+def delta_at_most(positive: Floats, negative: Floats, epsilon: float, confidence: float = 0.95) -> float:
+    """An upper bound of this score's true δ at ε: it errs with a probability of 1 − `confidence` at most.
+
+    `delta`, plus how far both empirical distributions may be from the true ones anywhere (Dvoretzky, Kiefer and
+    Wolfowitz, with Massart's constant). The scores of a sample must be independent of one another.
+    """
+    error = (1.0 - confidence) / 2.0
+    one, other = (float(np.sqrt(np.log(2.0 / error) / (2.0 * len(scores)))) for scores in (positive, negative))
+    slack = max(one + np.exp(epsilon) * other, other + np.exp(epsilon) * one)
+    return min(1.0, delta(positive, negative, epsilon) + float(slack))
+
+
+def epsilon_at_least(
+    positive: Floats, negative: Floats, most_delta: float, rng: np.random.Generator, confidence: float = 0.95
+) -> float:
+    """A lower bound of the true ε at this δ, as audits of differential privacy give it; 0 where nothing is shown.
+
+    Where (ε, δ) holds, a rate of true accusations is at most e^ε times that of false ones, plus δ (Kairouz, Oh and
+    Viswanath, ICML 2015). Both rates are bounded by Clopper and Pearson (Jagielski, Ullman and Oprea, NeurIPS 2020).
+    The threshold, and which hypothesis is accused, are chosen with one half of the scores; the bound is of the other
+    half. The scores of a sample must be independent of one another; n of each show at most about ln(n / 8).
+    """
+    chosen, bounded = zip(*(np.array_split(rng.permutation(one), 2) for one in (positive, negative)), strict=True)
+    if min(len(chosen[0]), len(chosen[1])) < 1:
+        return 0.0
+    thresholds = np.unique(np.concatenate(chosen))
+    best, most = _ACCUSATIONS[0], -np.inf
+    threshold = thresholds[:1]
+    for accusation in _ACCUSATIONS:
+        shown = _shown(*_counts(chosen, thresholds, *accusation), most_delta, confidence)
+        if shown.max() > most:
+            best, most, threshold = accusation, shown.max(), thresholds[[int(shown.argmax())]]
+    return max(0.0, float(_shown(*_counts(bounded, threshold, *best), most_delta, confidence)[0]))
+
+
+_ACCUSATIONS = tuple((accused, above) for accused in (0, 1) for above in (True, False))
+"""Of being one of the positive (0) or negative (1) ones: whoever is above a threshold, or whoever is not."""
+
+
+def _counts(
+    samples: tuple[Floats, ...], thresholds: Floats, accused: int, above: bool
+) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
+    """True accusations at each threshold, and of how many; then the false ones."""
+    counts = []
+    for scores in (samples[accused], samples[1 - accused]):
+        below = np.searchsorted(np.sort(scores), thresholds, side="right")
+        counts.append((len(scores) - below if above else below, len(scores)))
+    return counts[0], counts[1]
+
+
+def _shown(true: tuple[Integers, int], false: tuple[Integers, int], most_delta: float, confidence: float) -> Floats:
+    """The bound of ε at each threshold; −∞ where no true accusation is more frequent than δ."""
+    error = (1.0 - confidence) / 2.0
+    (hits, positives), (misses, negatives) = true, false
+    least = np.where(hits > 0, stats.beta.ppf(error, np.maximum(hits, 1), positives - hits + 1), 0.0)
+    most = np.where(misses < negatives, stats.beta.ppf(1.0 - error, misses + 1, np.maximum(negatives - misses, 1)), 1.0)
+    excess = least - most_delta
+    return np.asarray(np.where(excess > 0.0, np.log(np.maximum(excess, 1e-300) / most), -np.inf))
+
+
+def draw_apart(true: Flags, false: Flags, rng: np.random.Generator) -> tuple[Flags, Flags]:
+    """True pairs and false ones, at random and about as many of each, such that nobody is in two of all these pairs.
+
+    Flags of [from, to], square. Scores of such pairs have nothing in common that the same traffic is counted in twice.
+    """
+    people = len(true)
+    free = np.ones(people, dtype=np.bool_)
+    drawn = (np.zeros_like(true), np.zeros_like(false))
+    for pairs, chosen in zip((true, false), drawn, strict=True):
+        left = people // 4
+        for place in rng.permutation(np.flatnonzero(pairs)):
+            if not left:
+                break
+            one, other = divmod(int(place), people)
+            if free[one] and free[other] and one != other:
+                free[[one, other]] = False
+                chosen[one, other] = True
+                left -= 1
+    return drawn

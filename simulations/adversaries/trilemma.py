@@ -52,7 +52,11 @@ def silences(
 
 
 def position(users: int, latency_seconds: float, round_seconds: float, cover_per_second: float, won: float) -> Position:
-    """A continuous system in the game's terms: a round is the time in which one user sends one real message on
-    average among all, cover is what a user sends besides in a round."""
+    """A continuous system in the game's terms.
+
+    A round is the time in which all users together send one real message on average (`round_seconds`), so that each
+    sends one in N rounds. `cover_per_second`: frames that hide nothing, a user; β is the probability that one or more
+    of them fall into a round, at random (Poisson). `won`: the share of games that are won for certain.
+    """
     cover = -np.expm1(-cover_per_second * round_seconds)
     return Position(floor(users, latency_seconds / round_seconds, float(cover)), won)

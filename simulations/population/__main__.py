@@ -11,7 +11,7 @@ from protocol.traffic.policies import RECEIPT_MEAN_SECONDS
 from protocol.wire.commands import Preset
 from simulations.adversaries import mixnet, timing
 from simulations.anchors.mixes import travel
-from simulations.population import attacks, model
+from simulations.population import attacks, community, model
 from simulations.population.attacks import ReceiptFigures
 from simulations.population.observing import Watched, watch
 from simulations.population.scenario import Policy, Scenario
@@ -94,7 +94,7 @@ def _figures(watched: Watched, scenario: Scenario, rng: np.random.Generator) -> 
         "receipts, global observer: correspondents found": attacks.find_hosts(watched, span, rng),
     }
     figures.update({name: figure.found for name, figure in both.items()})
-    stands = attacks.stand(watched, scenario, rng)
+    stands = attacks.stand(watched, community.span_seconds(scenario), rng)
     figures["trilemma: share of certain exclusions"] = stands.measured
     figures["trilemma: floor of δ"] = stands.floor
     return figures

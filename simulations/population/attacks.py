@@ -13,6 +13,8 @@ from simulations.workload import DAY_SECONDS
 LEAST_TEXTS = 10
 """Of a queue in a day, to be a target of the receipt attack."""
 TARGETS = 30
+GAMES = 400
+"""Of the trilemma, at most."""
 MOST_FRAMES = 200
 """To a target's host, after which the observer of wires stops: frames of cover are without end."""
 
@@ -79,28 +81,31 @@ def find_hosts(watched: Watched, span_seconds: float, rng: np.random.Generator) 
     return _figures(outcomes)
 
 
-def stand(watched: Watched, scenario: Scenario, rng: np.random.Generator) -> trilemma.Position:
-    """Against the anonymity trilemma: of two people with one of whom a text began, how often was just one sending?"""
+def stand(watched: Watched, span_seconds: float, rng: np.random.Generator) -> trilemma.Position:
+    """Against the anonymity trilemma, by an observer of every wire; everything about the system is measured.
+
+    A game is a text that came, and somebody else at random who might have written it: won for certain where that one
+    sent nothing from its writing to its delivery. Texts give the rounds and the median delay. Cover is every frame
+    that people send beside one for each text, answers and keep-alives among them: they hide a writer as well.
+    """
     truth = watched.truth
-    chosen = rng.choice(len(truth.written), min(400, len(truth.written)), replace=False)
+    came = np.flatnonzero(np.isfinite(truth.delivered))
+    chosen = rng.choice(came, min(GAMES, len(came)), replace=False)
     up = watched.seen.global_observer().times(toward_relay=True)
-    latency = float(np.median(truth.delivered - truth.written))
-    certain = []
+    won = []
     for text in chosen.tolist():
         own = int(truth.sender_link[text]) // watched.relays
         other = int(rng.integers(watched.people - 1))
         other += other >= own
-        near = up.between(truth.delivered[text] - 2.0 * latency - 1.0, truth.delivered[text])
-        certain.append(
-            trilemma.silences(
-                near.time, watched.people, (own, other), truth.delivered[text : text + 1],
-                truth.delivered[text] - truth.written[text] + 1e-6, near.source.astype(np.float64),
-            )
-        )  # fmt: skip
-    texts_per_second = len(truth.written) / (scenario.days * DAY_SECONDS * watched.people)
-    cover = scenario.slot_rate * watched.relays if scenario.policy is Policy.CONSTANT else 0.0
-    round_seconds = 1.0 / (texts_per_second * watched.people)
-    return trilemma.position(watched.people, latency, round_seconds, cover, float(np.mean(certain)))
+        written, delivered = float(truth.written[text]) - 1e-6, truth.delivered[text : text + 1]
+        near = up.between(written, float(delivered[0]))
+        latency = float(delivered[0]) - written
+        senders = near.source.astype(np.float64)
+        won.append(trilemma.silences(near.time, watched.people, (own, other), delivered, latency, senders))
+    latency = float(np.median(truth.delivered[came] - truth.written[came]))
+    cover_per_second = max(0, up.rows - len(truth.written)) / (watched.people * span_seconds)
+    round_seconds = span_seconds / len(truth.written)
+    return trilemma.position(watched.people, latency, round_seconds, cover_per_second, float(np.mean(won)))
 
 
 def _targets(watched: Watched, rng: np.random.Generator) -> Integers:

@@ -4,6 +4,7 @@ A letter waits at its sender's link, is deposited, waits at its recipient's link
 The relay answers a deposit with `stored`, a node a delivery with `ack`; both wait like everything else.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,17 +25,14 @@ _ENVELOPE_BITS = 10
 
 
 class Journey(NamedTuple):
-    """Of each letter: when it left its sender and when it left the relay, and the numbers of the ticks at which it did,
-    where the policy has any. One latency later it is at the relay, and at its recipient."""
+    """Of each letter: when it left its sender, left the relay and came, and the numbers of the ticks at which it left,
+    where the policy has any."""
 
     left: Floats
     pushed: Floats
+    came: Floats
     left_tick: Integers
     pushed_tick: Integers
-
-    def followed_by(self, others: "Journey") -> "Journey":
-        """Those of these letters, then those of others."""
-        return Journey(*(np.concatenate(columns) for columns in zip(self, others, strict=True)))
 
 
 class Links:
@@ -58,31 +56,35 @@ class Links:
 
     def carry(self, letters: Letters, directions: Directions) -> Journey:
         """What shares a link in the constant policy must be carried at once: it queues."""
-        latency = self.scenario.latency_seconds
+        step = self.scenario.step_seconds
         if self.scenario.policy is Policy.DIRECT:
             none = np.empty(0, dtype=np.int64)
-            return Journey(letters.time, letters.time + latency, none, none)
+            left = letters.time + step
+            pushed = left + self._hop(left) + step
+            return Journey(left, pushed, pushed + self._hop(left) + step, none, none)
         sender = directions.sender_link.take(letters.direction)
         recipient = directions.recipient_link.take(letters.direction)
         left_tick = self._leave(self.up, sender, letters.time, letters.envelopes)
         left = self.up.when(sender, left_tick)
-        pushed_tick = self._leave(self.down, recipient, left + latency, letters.envelopes)
-        return Journey(left, self.down.when(recipient, pushed_tick), left_tick, pushed_tick)
+        pushed_tick = self._leave(self.down, recipient, left + self._hop(left), letters.envelopes)
+        pushed = self.down.when(recipient, pushed_tick)
+        return Journey(left, pushed, pushed + self._hop(left), left_tick, pushed_tick)
 
-    def delivered(self, journey: Journey) -> Floats:
-        """When each letter came to its recipient."""
-        return journey.pushed + self.scenario.latency_seconds
+    def _hop(self, letters: Floats) -> Floats | float:
+        """From one host to the next, of each letter or of all of them."""
+        latency, jitter = self.scenario.latency_seconds, self.scenario.jitter
+        return latency * (1.0 + jitter * self.rng.random(len(letters))) if jitter else latency
 
     def frames(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[Frames, Frames]:
         """Up and down, without keep-alives; of the constant policy none, as its frames do not depend on letters."""
         sender = directions.sender_link.take(letters.direction)
         recipient = directions.recipient_link.take(letters.direction)
-        relayed, delivered = journey.left + self.scenario.latency_seconds, self.delivered(journey)
+        relayed, delivered = journey.left + self.scenario.latency_seconds, journey.came
         if self.scenario.policy is Policy.DIRECT:
             slots = np.concatenate((envelopes_to_slots(letters.envelopes), np.ones(len(sender), dtype=np.int64)))
             return (
                 Frames(np.concatenate((sender, recipient)), np.concatenate((journey.left, delivered)), slots),
-                Frames(np.concatenate((recipient, sender)), np.concatenate((journey.pushed, relayed)), slots),
+                Frames(np.concatenate((recipient, sender)), np.concatenate((journey.pushed, journey.pushed)), slots),
             )
         if self.scenario.policy is Policy.CONSTANT:
             nothing = np.empty(0, dtype=np.int64)
@@ -94,15 +96,19 @@ class Links:
             _merge(self.down, recipient, journey.pushed_tick, letters.envelopes, sender, answered),
         )
 
-    def totals(self, letters: Letters, directions: Directions, journey: Journey) -> tuple[LinkTotals, LinkTotals]:
+    def totals(
+        self, carried: Sequence[tuple[Letters, Journey]], directions: Directions
+    ) -> tuple[LinkTotals, LinkTotals]:
         """Frames and slots of each link, up and down, keep-alives among them."""
         policy = self.scenario.policy
         if policy is Policy.CONSTANT:
             return self._constant_totals(), self._constant_totals()
         if policy is Policy.BATCHED:
+            letters, journey = (type(parts[0])(*map(np.concatenate, zip(*parts, strict=True)))
+                                for parts in zip(*carried, strict=True))  # fmt: skip
             up, down = self.frames(letters, directions, journey)
             return self._count(up), self._count(down)
-        return self._direct_totals(letters, directions, journey)
+        return self._direct_totals(carried, directions)
 
     def constant_times(self, links: Integers, rng: np.random.Generator) -> Frames:
         """The one-slot frames of one direction of some constant links."""
@@ -121,20 +127,27 @@ class Links:
         return _with_large(sends, idle, frames.link[large], frames.slots[large])
 
     def _direct_totals(
-        self, letters: Letters, directions: Directions, journey: Journey
+        self, carried: Sequence[tuple[Letters, Journey]], directions: Directions
     ) -> tuple[LinkTotals, LinkTotals]:
         """Both ways at once: each frame has an answer a moment later, so both have the same silences."""
-        count = len(letters.direction)
+        count = sum(len(letters.direction) for letters, _ in carried)
         numbers = np.empty(2 * count, dtype=np.uint32)
-        moment = self.moments.within_link(journey.pushed)
-        for place, link in ((slice(0, count), directions.sender_link), (slice(count, None), directions.recipient_link)):
-            np.add(self.moments.of_link(link).take(letters.direction), moment, out=numbers[place])
+        sender, recipient = (self.moments.of_link(link) for link in (directions.sender_link, directions.recipient_link))
+        long, filled = [], 0
+        for letters, journey in carried:
+            moment = self.moments.within_link(journey.pushed)
+            for link in (sender, recipient):
+                np.add(link.take(letters.direction), moment, out=numbers[filled : filled + len(moment)])
+                filled += len(moment)
+            several = np.flatnonzero(letters.envelopes > 1)
+            long.append((letters.direction[several], letters.envelopes[several]))
         sends, idle = self.moments.count(numbers)
-        long = np.flatnonzero(letters.envelopes > 1)
-        slots = envelopes_to_slots(letters.envelopes[long])
-        sender = directions.sender_link[letters.direction[long]]
-        recipient = directions.recipient_link[letters.direction[long]]
-        return _with_large(sends, idle, sender, slots), _with_large(sends, idle, recipient, slots)
+        direction, envelopes = (np.concatenate(columns) for columns in zip(*long, strict=True))
+        slots = envelopes_to_slots(envelopes)
+        return (
+            _with_large(sends, idle, directions.sender_link[direction], slots),
+            _with_large(sends, idle, directions.recipient_link[direction], slots),
+        )
 
     def _constant_totals(self) -> LinkTotals:
         number = self.rng.poisson(self.scenario.slot_rate * self.span, self.links).astype(np.float64)

@@ -49,19 +49,32 @@ class Carried(NamedTuple):
     links: Links
     directions: Directions
     texts: Letters
-    letters: Letters
-    """Texts, then what leaves at ticks."""
+    carried: tuple[tuple[Letters, Journey], ...]
+    """Texts, then what leaves at ticks; or both together."""
     delivered: Floats
     """Of each text."""
-    journey: Journey
-    """Of each letter."""
     traffic: Traffic
+
+    @property
+    def letters(self) -> Letters:
+        """All of them."""
+        return Letters(*(np.concatenate(columns) for columns in zip(*(one for one, _ in self.carried), strict=True)))
+
+    @property
+    def journey(self) -> Journey:
+        """Of each letter."""
+        return Journey(*(np.concatenate(columns) for columns in zip(*(one for _, one in self.carried), strict=True)))
 
 
 def simulate(scenario: Scenario, seed: int) -> Traffic:
     """Everybody; communities have generators of their own, so that one can be run again by itself."""
-    parts = list(_communities(scenario, seed))
-    delays = np.concatenate([part.delays for part in parts[: max(1, _DELAYS_KEPT // max(1, parts[0].texts))]])
+    parts: list[Traffic] = []
+    delays, kept = [], 0
+    for part in _communities(scenario, seed):
+        if not kept or kept + part.texts <= _DELAYS_KEPT:
+            delays.append(part.delays)
+            kept += part.texts
+        parts.append(part._replace(delays=part.delays[:0]))
     return Traffic(
         sum(part.users for part in parts),
         sum(part.texts for part in parts),
@@ -69,7 +82,7 @@ def simulate(scenario: Scenario, seed: int) -> Traffic:
         sum(part.receipt_envelopes for part in parts),
         _join([part.up for part in parts]),
         _join([part.down for part in parts]),
-        delays,
+        np.concatenate(delays),
     )
 
 
@@ -95,19 +108,21 @@ def carry_community(
     span = community.span_seconds(scenario)
     links = Links(scenario, users * scenario.relays, span, rng)
     journey = links.carry(texts, directions)
-    receipts = leave_at_ticks(texts.direction, texts.time, links.delivered(journey), scenario.receipt_mean_seconds, rng)
+    receipts = leave_at_ticks(texts.direction, texts.time, journey.came, scenario.receipt_mean_seconds, rng)
     alone = Letters(receipts.direction, receipts.time, np.ones(len(receipts.time), dtype=np.int64))
-    letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))
+    carried: tuple[tuple[Letters, Journey], ...]
     if scenario.policy is Policy.CONSTANT:  # receipts wait in the same queues as texts and hold them up
+        letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))
         journey = links.carry(letters, directions)
+        carried = ((letters, journey),)
     else:
-        journey = journey.followed_by(links.carry(alone, directions))
-    delivered = links.delivered(journey)[: len(texts.time)]
-    up, down = links.totals(letters, directions, journey)
+        carried = (texts, journey), (alone, links.carry(alone, directions))
+    delivered = journey.came[: len(texts.time)]
+    up, down = links.totals(carried, directions)
     traffic = Traffic(
         users, len(texts.time), int(texts.envelopes.sum()), len(receipts.time), up, down, delivered - texts.time
     )
-    return Carried(links, directions, texts, letters, delivered, journey, traffic)
+    return Carried(links, directions, texts, carried, delivered, traffic)
 
 
 def _communities(scenario: Scenario, seed: int) -> Iterator[Traffic]:

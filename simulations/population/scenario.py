@@ -31,7 +31,11 @@ class Scenario(NamedTuple):
     community: int = 2_000
     """People simulated at once; all contacts are within."""
     latency_seconds: float = 0.05
-    """One way between a node and a relay."""
+    """One way between a node and a relay, at least."""
+    jitter: float = 0.0
+    """By how much of it a letter may take longer, each time at random (uniform)."""
+    step_seconds: float = 0.0
+    """Of a node or relay, from what comes to its commit; in the direct policy, where little else delays."""
     receipt_mean_seconds: float = 600.0
     """Between the ticks of a contact (Spec 6 §5); 60 where the preset is *direct* (Spec 10 §6)."""
     keep_alive_seconds: float = 300.0

@@ -1,11 +1,12 @@
 """What the personal machine promises, in a small world with real crypto and real stores."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from protocol.errors import CallerError
+from protocol.errors import CallerError, DiskFullError
 from protocol.keys import RelayKey
 from protocol.machines.personal import Personal
 from protocol.operations import Accept, CancelInvitation, Invite
@@ -297,3 +298,39 @@ def test_hosts_that_nobody_names_any_more_are_forgotten(tmp_path: Path) -> None:
     assert third.key not in known
     assert first.key in known
     assert bob.texts() == ["through the new one", "and on"]
+
+
+def fill_disk_at(person: Person, commit: int) -> None:
+    """The commit after so many others fails as on a full disk; the next ones pass."""
+    writer = person.store.transaction()
+    left = [commit]
+
+    def full() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            del writer.before_commit
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+    writer.before_commit = full
+
+
+@pytest.mark.parametrize("commit", range(6))
+def test_whoever_waits_gets_one_answer_though_a_step_on_the_way_to_it_was_undone(tmp_path: Path, commit: int) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    carol = world.person("carol")
+    carol.use(world.relay("third"))
+    for person, operation in (
+        (alice, Invite(1_440, None)),
+        (carol, Accept(bob.get(Invite(60, None)).link, None, None)),
+    ):
+        answers: list[object] = []
+        fill_disk_at(person, commit)
+        request = person.ask(operation)
+        for _ in range(120):
+            world.run(1)
+            answers += [person.answers.pop(request)] if request in person.answers else []
+        assert len(answers) == 1, answers
+        assert isinstance(answers[0], DiskFullError) == (commit == 0)
