@@ -38,7 +38,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, ChooseRelays, Configure, FollowList, Operation
 from protocol.timing import Timing
-from protocol.traffic.policies import TRAVEL_SECONDS
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS
 from protocol.wire.addresses import Host, format_key
 from protocol.wire.commands import Preset
 
@@ -145,7 +145,11 @@ async def run_node(
             """Nobody watches what stays within the process."""
             return Preset.DIRECT if inside is not None and relay == inside.direct[1] else settings.traffic
 
-        timing = replace(settings.timing, travel_seconds=TRAVEL_SECONDS[settings.traffic])
+        timing = replace(
+            settings.timing,
+            travel_seconds=TRAVEL_SECONDS[settings.traffic],
+            receipt_mean_seconds=settings.timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[settings.traffic],
+        )
         make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features)
         psk_of = nearby.psk_of if nearby is not None else _no_secret
         running = await stack.enter_async_context(

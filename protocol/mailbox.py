@@ -217,11 +217,9 @@ class ItemKind(IntEnum):
     RECEIPT = 2
     ROUTES = 3
     PROFILE = 4
-    REPORT = 5
-    """Nothing of its own: the `received` item that every envelope holds."""
+    TICK = 5
+    """When the next automatic envelope leaves, whatever waits then. `index`: how many ticks are left."""
     PAIR = 6
-    CONFIRMATION = 7
-    """Nothing of its own: that an envelope leaves, whose `received` says that routes have come."""
 
 
 class OutgoingItem(Struct, frozen=True, gc=False):
@@ -385,9 +383,11 @@ class OwnQueues(Table[OwnQueue], Protocol):
 
 
 class OutgoingItems(Table[OutgoingItem], Protocol):
-    """Items that wait (`sealed` nil, not arrived) have a due time."""
+    """Items that wait (`sealed` nil, not arrived) have a due time: infinite where they only ride along."""
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]: ...
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due at this time first; otherwise in the order in which it came to wait."""
+
     def is_due(self, contact: int, service: float) -> bool: ...
     def due_contacts(self, service: float) -> list[int]:
         """Contacts with something waiting whose time has come."""

@@ -31,8 +31,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     full_first_seconds: float = 60.0
     full_most_seconds: float = 21_600.0
     """Back-off after `full` or `unavailable`."""
-    receipt_mean_seconds: float = 1.0
-    """Mean of the exponential delay of a delivery receipt that found no content to ride on."""
+    receipt_mean_seconds: float | None = None
+    """Mean time between the ticks at which automatic envelopes leave (Spec 6 §5). None: the preset's."""
     missing_parent_seconds: float = 60.0
     """A message whose parent is unknown is shown after this, marked."""
     renew_days: float = 23.0

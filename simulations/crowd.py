@@ -1,4 +1,4 @@
-"""A steady world of many nodes: each writes to its contacts at random, and each text is answered by its receipt.
+"""A steady world of many nodes: each writes to its contacts at random, and texts are receipted at ticks.
 
 Real machines, real links, every byte that would be on a wire; stores in dicts. Contacts are made by invitations and
 handshakes, many at a time. What a person's node would keep for ever is purged here, so that memory stays bounded:
@@ -32,6 +32,8 @@ _INTRODUCTIONS_A_SECOND = 50.0
 _INTRODUCTION_SECONDS = 60.0
 """In which the last of them is over."""
 _INVITATION_MINUTES = 1_440
+_PROMPT = Timing(receipt_mean_seconds=1.0)
+"""So that little is under way at a time."""
 _TEXT = "left at the station with the grey umbrella and a list of names that nobody may read"
 
 
@@ -50,7 +52,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     real_crypto: bool = False
     kept_seconds: float = 30.0
     """What is settled is purged once it is older than this, and before it is three times as old."""
-    timing: Timing = Timing()
+    timing: Timing = _PROMPT
 
 
 class Population:

@@ -96,9 +96,10 @@ class DictOutgoingItems(DictTable[OutgoingItem]):
 
     __slots__ = ()
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]:
-        """In the order in which they came to wait."""
-        return [self.rows[key] for key in self.found("waiting", contact)[:limit]]
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due first; otherwise in the order in which it came to wait."""
+        rows = [self.rows[key] for key in self.found("waiting", contact)]
+        return sorted(rows, key=lambda row: row.due > service)[:limit]
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""

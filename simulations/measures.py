@@ -26,8 +26,9 @@ from simulations.recording import Sight
 from simulations.study import Observer, Study
 
 BIN_SECONDS = 1.0
-RECEIPT_SPAN_SECONDS = 3.0
-"""For how long after a target was sent something its receipt is looked for: three times the receipt's mean."""
+RECEIPT_SPAN_SECONDS = 60.0
+"""For how long after a target was sent something an answer is looked for, at most, and for three times the mean of
+receipts. What people answer comes within it, and more finds less: others' envelopes are then in the way."""
 ROUND_SECONDS = 2.0
 _LEAST_TEXTS = 5
 """A target must have had so many from the correspondent who is looked for."""
@@ -76,7 +77,7 @@ def measure(study: Study, run: Seen, seed: int) -> Iterator[Figure]:
                 elif name == "disclosure":
                     yield from _disclosure(run, observer, study.adversary.targets, rng)
                 else:
-                    yield from _receipts(run, observer, study.adversary.targets, rng)
+                    yield from _receipts(run, observer, study, rng)
 
 
 def _cost(run: Seen) -> Iterator[Figure]:
@@ -252,13 +253,14 @@ def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Genera
         yield Figure("disclosure", observer, run.span_seconds, "recall@m, intersection", float(np.mean(intersected)))
 
 
-def _receipts(run: Seen, observer: Observer, count: int, rng: np.random.Generator) -> Iterator[Figure]:
-    """Who writes to the target: who is sent something soon after the target was (its receipt)."""
+def _receipts(run: Seen, observer: Observer, study: Study, rng: np.random.Generator) -> Iterator[Figure]:
+    """Who writes to the target: who is sent something soon after the target was (a receipt, or an answer)."""
     if observer == "local":
         return
     ranks: list[Floats] = []
     candidates = 0
-    for target, _, correspondent in _targets(run, count, rng):
+    span = min(3.0 * study.policy.receipt_mean_seconds, RECEIPT_SPAN_SECONDS)
+    for target, _, correspondent in _targets(run, study.adversary.targets, rng):
         watching = _watching(run, observer, target, rng)
         if observer == "global":
             received, times, who = receipts.from_wires(watching, target)
@@ -274,7 +276,6 @@ def _receipts(run: Seen, observer: Observer, count: int, rng: np.random.Generato
             if truth < 0:  # the answer's queue is at another relay: nothing to find, and the guess is a guess
                 ranks.append(rng.integers(1, candidates + 1, len(received)).astype(np.float64))
             else:
-                span = RECEIPT_SPAN_SECONDS
                 ranks.append(receipts.attack(received, times, who, candidates, truth, span, rng).ranks)
     for number in _ENOUGH:
         long = [row[number - 1] for row in ranks if len(row) >= number]

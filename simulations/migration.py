@@ -16,6 +16,8 @@ from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.mailbox import ItemKind, MessageState
 from protocol.operations import Accept, Configure, Invite, SendText
 from protocol.timing import Timing
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS
+from protocol.wire.commands import Preset
 from simulations.dict_disk import mailbox_dicts, relay_dicts
 from simulations.engine import Engine
 from simulations.entropy import CounterEntropy
@@ -34,6 +36,8 @@ _INTRODUCTIONS_A_SECOND = 10.0
 _LATENCY_SECONDS = 0.02
 _JITTER = 0.5
 
+DIRECT = Timing(receipt_mean_seconds=RECEIPT_MEAN_SECONDS[Preset.DIRECT])
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What happens."""
@@ -49,7 +53,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     old_relay_dies: bool = True
     texts: bool = True
     """Whether anybody has anything to say: everybody before the move and whoever comes back, the mover after it."""
-    timing: Timing = Timing()
+    timing: Timing = DIRECT
 
 
 class Migration:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.delivery.items import TICKS
 from protocol.limits import ENVELOPE_BYTES
-from protocol.traffic.policies import NAMES, Stream
+from protocol.traffic.policies import NAMES, RECEIPT_MEAN_SECONDS, Stream
 from protocol.traffic.shaper import fit, make_shaper, room
 from protocol.wire.commands import Preset
 from simulations.adversaries.size import envelopes, frame_slots
@@ -29,9 +30,6 @@ DEPOSIT_BYTES = ENVELOPE_BYTES + 10
 DELIVERY_BYTES = ENVELOPE_BYTES + 19
 WIRE_BYTES = 4_300
 """Of a frame of one slot, with its headers: 4,096, WebSocket 8, three TCP segments and two acknowledgements."""
-RECEIPT_SECONDS = {Preset.DIRECT: 60.0}
-RECEIPT_SECONDS_SHAPED = 600.0
-RECEIPT_TICKS = 3
 KEEP_ALIVE_SECONDS = 300.0
 _RELAYS = 2
 _LULL = Rhythm(texts_per_user_day=2.0, texts_per_conversation=1.0)
@@ -99,7 +97,7 @@ class _World:
         rng = np.random.default_rng(seed)
         self.engine = Engine()
         self._random = random.Random(seed)
-        self._receipt_seconds = RECEIPT_SECONDS.get(preset, RECEIPT_SECONDS_SHAPED)
+        self._receipt_seconds = RECEIPT_MEAN_SECONDS[preset]
         self.texts = bursty(contact_graph(people, 10, rng), people, rng, rhythm)
         parts = envelopes(self.texts.length.astype(np.int64))
         self._missing = parts.tolist()
@@ -143,7 +141,7 @@ class _World:
         """Something happened in a conversation: its ticks run on this side, for three more."""
         if (sender, recipient) not in self._ticks:
             self._await_tick(sender, recipient)
-        self._ticks[sender, recipient] = RECEIPT_TICKS
+        self._ticks[sender, recipient] = TICKS
 
     def _await_tick(self, sender: int, recipient: int) -> None:
         wait = self._random.expovariate(1.0 / self._receipt_seconds)

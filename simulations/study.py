@@ -56,8 +56,8 @@ class Policy(_Table, frozen=True):
     """When links send."""
 
     kind: Literal["direct", "batched", "constant"] = "direct"
-    receipt_mean_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 1.0
-    """Of the exponential delay of a delivery receipt."""
+    receipt_mean_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    """Between the ticks of a contact at which receipts leave (Spec 6 §5)."""
 
 
 class Adversary(_Table, frozen=True):

@@ -21,6 +21,7 @@ from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, w
 from simulations.checkers.order import check_order
 from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, PROMPT_SECONDS, check_prompt, quiet
 from simulations.checkers.secrecy import Listener
+from simulations.checkers.ticks import TickWatch
 from simulations.checkers.truth import watch
 from simulations.faults import expect, inflict
 from simulations.script import BASES, Fault, Line, Say, Script
@@ -75,6 +76,7 @@ class Trial:
         self._witnesses = watch(world)
         self._listener = Listener(world)
         self._turns = Turns(world)
+        self._ticks = TickWatch(world)
         expect(world)
 
     def course(self) -> Iterator[float]:
@@ -85,6 +87,7 @@ class Trial:
             containment.check()
         check_keys_once(self.world)
         self._turns.check()
+        self._ticks.check()
         self._listener.check()
 
     def _unsafe(self) -> Iterator[float]:

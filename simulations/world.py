@@ -44,6 +44,7 @@ SCALED = Timing(
     unreachable_seconds=10.0,
     reroute_seconds=30.0,
     gap_seconds=3.0,
+    receipt_mean_seconds=1.0,
     full_first_seconds=5.0,
     full_most_seconds=60.0,
     missing_parent_seconds=20.0,

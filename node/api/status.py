@@ -18,7 +18,7 @@ class Status(Struct, frozen=True):
     contacts: int
     unread: int
     waiting: int
-    """Messages, receipts and handshakes that nobody has taken custody of yet."""
+    """Messages and envelopes that nobody has taken custody of yet. Receipts wait for their time, and do not count."""
     last_change: int
 
 

@@ -60,7 +60,7 @@ def _meet(stage: Stage) -> None:
 
 
 def _talk(stage: Stage, lines: tuple[tuple[str, str], ...]) -> None:
-    _tell("They talk:")
+    _tell("They talk. (Here receipts leave at once; those of a real node take minutes, since they can tell on people.)")
     for name, text in lines:
         stage.ask(name, "POST", "/v1/messages", {"contact": 1, "text": text})
         stage.until(partial(stage.is_state, name, text, "delivered"), f"{text!r} did not arrive")

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from node.api.client import Client
 from node.cli.contacts import find_contact
-from node.cli.profiles import GATHER_SECONDS, HERE, RECEIPT_SECONDS, Json, Where, node_for
+from node.cli.profiles import ANSWER_SECONDS, GATHER_SECONDS, HERE, Json, Where, node_for
 from node.cli.terminal import clock, indented, print_json, visible
 
 
@@ -22,7 +22,7 @@ def inbox(
     where: Where = HERE,
 ) -> None:
     """Show messages, of one contact or of all, in the order in which they were shown. With --json they stay unread."""
-    with node_for(where, gather=wait, settle=RECEIPT_SECONDS) as client:
+    with node_for(where, gather=wait, settle=ANSWER_SECONDS) as client:
         names = {row["contact"]: row["name"] for row in client.request("GET", "/v1/contacts")["contacts"]}
         chosen = None if contact is None else find_contact(client, contact)["contact"]
         seen: dict[int, int] = {}

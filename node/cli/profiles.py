@@ -19,8 +19,8 @@ START_SECONDS = 15.0
 """How long another process that holds the profile may take to answer."""
 SETTLE_SECONDS = 10.0
 """How long a node that runs for the moment stays, at most, to hand over what it has queued."""
-RECEIPT_SECONDS = 2.0
-"""The same for receipts alone, which wait for a second on average before they leave."""
+ANSWER_SECONDS = 2.0
+"""The same after it was only read: an envelope of receipts may be under way, if its time came meanwhile."""
 GATHER_SECONDS = 5.0
 """How long a node that runs for the moment waits, at most, for what its relays hold."""
 QUIET_SECONDS = 0.5

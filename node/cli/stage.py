@@ -19,6 +19,8 @@ from protocol.errors import WorldError
 PROGRAM = (sys.executable, "-m", "node.cli")
 STEP_SECONDS = 20.0
 """No step takes longer, or it has failed."""
+SETTINGS = "[timing]\nreceipt_mean_seconds = 0.2\n"
+"""Of every process: receipts leave at once, since nobody would wait here for those of a real node."""
 NAMES = {"alice": "Alice Amsel", "bob": "Bob Buchfink", "carol": "Carol Kranich"}
 
 
@@ -29,6 +31,7 @@ class Stage:
         self.place = place
         self.traffic = traffic
         """The preset of all nodes. By default the one in which nothing waits."""
+        self.settings = SETTINGS
         self.addresses: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = os.environ | {"XDG_RUNTIME_DIR": str(_made(place / "run"))}
@@ -138,7 +141,10 @@ class Stage:
         return PROGRAM
 
     def spawn(self, name: str, *words: str) -> subprocess.Popen[bytes]:
-        """Start a process under this name; what it prints goes to its log."""
+        """Start a process under this name, with these settings from its first start on; it prints to its log."""
+        settings = Profile(_made(self.place / name)).settings
+        if not settings.exists():
+            settings.write_text(self.settings, encoding="utf-8")
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(  # noqa: S603 - this very program
                 [*self.program(name), *words],

@@ -151,10 +151,10 @@ class SqlOwnQueues(SqlTable[OwnQueue]):
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
     """Spec 6 §4."""
 
-    def waiting(self, contact: int, limit: int) -> list[OutgoingItem]:
-        """In the order in which they came to wait."""
-        statement = f"{self.select} WHERE contact = ? AND {_WAITING} ORDER BY id LIMIT ?"
-        return self.read_all(statement, (contact, limit))
+    def waiting(self, contact: int, service: float, limit: int) -> list[OutgoingItem]:
+        """What is due first; otherwise in the order in which it came to wait."""
+        statement = f"{self.select} WHERE contact = ? AND {_WAITING} ORDER BY due > ?, id LIMIT ?"
+        return self.read_all(statement, (contact, service, limit))
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""

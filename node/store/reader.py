@@ -177,18 +177,17 @@ class MailboxReader:
         return int(row[0] or 0)
 
     def waiting(self) -> int:
-        """Messages and receipts that no relay has custody of, handshakes that nobody answered, queues to be erased."""
+        """Messages, and envelopes of other things, that no relay has custody of; queues to be erased."""
         queued = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()[0]
         unstored = self._connection.execute(
-            'SELECT count(*) FROM envelopes WHERE "index" = 0 AND stored_at IS NULL'
-        ).fetchone()[0]
-        receipts = self._connection.execute(
-            "SELECT count(*) FROM items WHERE kind = ? AND stored = 0 AND arrived = 0", (ItemKind.RECEIPT.value,)
+            """SELECT count(*) FROM envelopes e WHERE stored_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM items i WHERE i.sealed = e.id AND i.kind = ?)""",
+            (ItemKind.FRAGMENT.value,),
         ).fetchone()[0]
         dropping = self._connection.execute(
             "SELECT count(*) FROM queues WHERE state = ?", (QueueState.DROPPING.value,)
         ).fetchone()[0]
-        return int(queued) + int(unstored) + int(receipts) + int(dropping)
+        return int(queued) + int(unstored) + int(dropping)
 
     def _identity(self) -> Identity:
         row = self._connection.execute("SELECT identity FROM profile").fetchone()

@@ -171,4 +171,4 @@ class Reader(Protocol):
         """0 in a new mailbox."""
 
     def waiting(self) -> int:
-        """Messages, receipts and handshakes of ours that no relay or contact has taken custody of yet."""
+        """Messages and envelopes of ours that no relay or contact has taken custody of yet."""

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from msgspec import Struct
 
 from protocol.delivery import outbox
-from protocol.delivery.items import queue_receipt
+from protocol.delivery.items import receipt_again
 from protocol.envelope.content import Text, decode_content
 from protocol.envelope.envelope import Envelope
 from protocol.envelope.fragments import join_fragments
@@ -98,7 +98,7 @@ def take_fragment(step: Step, contact: Contact, fragment: Fragment) -> Text | No
     Raises PeerError where the whole is not a content; its parts are removed.
     """
     if step.tx.messages.by_id(contact.id, fragment.message_id) is not None:
-        queue_receipt(step, contact.id, fragment.message_id)
+        receipt_again(step, contact.id, fragment.message_id)
         return None
     if fragment.count == 1:
         return _content(fragment.chunk, fragment)

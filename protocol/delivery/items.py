@@ -4,8 +4,11 @@ import math
 
 from protocol.envelope.fragments import fragment_count
 from protocol.keys import MessageId
-from protocol.mailbox import ItemKind, OutgoingItem
+from protocol.mailbox import ContactState, ItemKind, OutgoingItem
 from protocol.step import Step
+
+TICKS = 3
+"""Ticks that follow the last content of a conversation (Spec 6 §5)."""
 
 
 def _add(
@@ -20,36 +23,53 @@ def queue_content(step: Step, contact: int, message_id: MessageId, content: byte
     for index in range(fragment_count(content)):
         fragment = OutgoingItem(0, contact, ItemKind.FRAGMENT, message_id, index, step.now.service, None, False, False)
         step.tx.items.add(fragment)
+    tick(step, contact, TICKS)
 
 
-def queue_receipt(step: Step, contact: int, message_id: MessageId, *, first: bool = False) -> None:
-    """A delivery receipt: it rides on the next content, else leaves after an exponential delay (Spec 6 §5).
+def queue_receipt(step: Step, contact: int, message_id: MessageId) -> None:
+    """A delivery receipt of a content that is new: it leaves with whatever leaves next (Spec 6 §5)."""
+    _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)
+    tick(step, contact, TICKS)
 
-    `first`: the content is new, so no other receipt of it can be waiting.
+
+def receipt_again(step: Step, contact: int, message_id: MessageId) -> None:
+    """The same of a content that came again, unless a receipt of it waits. Nothing new was said: one tick is enough."""
+    if not step.tx.items.find(1, contact=contact, kind=ItemKind.RECEIPT, message_id=message_id, sealed=None):
+        _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)
+        tick(step, contact, 1)
+
+
+def tick(step: Step, contact_id: int, least: int) -> None:
+    """At least so many ticks are to come: at each an automatic envelope leaves, with all that waits, or with nothing.
+
+    A tick that was drawn keeps its time, so when it comes says nothing of what happened meanwhile.
     """
-    if not first and any(
-        item.sealed is None
-        for item in step.tx.items.find(contact=contact, kind=ItemKind.RECEIPT, message_id=message_id)
-    ):
+    contact = step.tx.contacts.get(contact_id)
+    if contact is None or contact.state is not ContactState.ACTIVE:
         return
-    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)
+    drawn = step.tx.items.find(1, contact=contact_id, kind=ItemKind.TICK)
+    if not drawn:
+        _add(step, contact_id, ItemKind.TICK, _next_tick(step), index=least)
+    elif drawn[0].index < least:
+        step.tx.items.update(drawn[0].id, index=least)
 
 
-def queue_confirmation(step: Step, contact: int) -> None:
-    """Have the contact told that its routes have come: somebody with nothing to say would never tell, and whoever
-    moved could not leave the old ones."""
-    step.tx.items.remove_where(contact=contact, kind=ItemKind.CONFIRMATION)
-    _add(step, contact, ItemKind.CONFIRMATION, step.now.service + _delay(step))
+def ticked(step: Step, item: OutgoingItem) -> None:
+    """A tick's envelope was sealed: the next is drawn, if any is left or anything did not fit."""
+    waiting = step.tx.items.waiting(item.contact, step.now.service, 2)
+    left = max(item.index - 1, int(any(other.kind is not ItemKind.TICK for other in waiting)))
+    if left <= 0:
+        step.tx.items.remove(item.id)
+        return
+    due = _next_tick(step)
+    step.tx.items.update(item.id, index=left, due=due)
+    step.wake_at(due)
 
 
-def queue_report(step: Step, contact: int) -> None:
-    """Say what is missing, unless until then something else leaves that says it too, or nothing is missing any more."""
-    if not step.tx.items.count(contact=contact, kind=ItemKind.REPORT, sealed=None):
-        _add(step, contact, ItemKind.REPORT, step.now.service + step.timing.gap_seconds + _delay(step))
-
-
-def _delay(step: Step) -> float:
-    return -step.timing.receipt_mean_seconds * math.log(1.0 - step.entropy.uniform())
+def _next_tick(step: Step) -> float:
+    mean = step.timing.receipt_mean_seconds
+    assert mean is not None, "whoever makes a machine says which mean its preset has"
+    return step.now.service - mean * math.log(1.0 - step.entropy.uniform())
 
 
 def announce_routes(step: Step, contact_id: int) -> None:
@@ -63,9 +83,13 @@ def announce_routes(step: Step, contact_id: int) -> None:
 
 
 def queue_pair(step: Step, contact: int) -> None:
-    """Tell a contact by what this node is recognised; what is sent is read when it is packed."""
+    """Tell a contact by what this node is recognised, in answer to its profile: at a tick, as every answer.
+
+    What is sent is read when it is packed.
+    """
     step.tx.items.remove_where(contact=contact, kind=ItemKind.PAIR)
-    _add(step, contact, ItemKind.PAIR, step.now.service)
+    _add(step, contact, ItemKind.PAIR, math.inf)
+    tick(step, contact, 1)
 
 
 def queue_profile(step: Step, contact: int) -> None:

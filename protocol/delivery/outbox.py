@@ -4,12 +4,14 @@ An envelope is sealed only when a route is open, saved, then deposited; on the s
 another queue the items are sealed anew. Items stay until the contact is known to have them.
 """
 
+import math
+
 from msgspec import msgpack
 from msgspec.structs import replace
 
 from protocol.delivery import health, pairing, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession
-from protocol.delivery.items import queue_report
+from protocol.delivery.items import tick, ticked
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
@@ -204,9 +206,16 @@ def delivered(step: Step, contact: int, message_id: MessageId) -> None:
 
 
 def supersede(step: Step, envelope_id: int) -> None:
-    """Give up an envelope: its items wait again, and it will be reported as not coming."""
-    for item in step.tx.items.find(sealed=envelope_id):
-        step.tx.items.update(item.id, sealed=None, due=step.now.service)
+    """Give up an envelope: its items wait again, and it will be reported as not coming.
+
+    Those that were due leave at once. Receipts, and what `received` said, wait for a tick.
+    """
+    row = step.tx.envelopes.brief(envelope_id)
+    items = step.tx.items.find(sealed=envelope_id)
+    if row is not None and (not items or any(item.due == math.inf for item in items)):
+        tick(step, row.contact, 1)
+    for item in items:
+        step.tx.items.update(item.id, sealed=None, due=max(item.due, step.now.service))
         if item.message_id is not None and item.kind is ItemKind.FRAGMENT and item.index == 0:
             message = step.tx.messages.by_id(item.contact, item.message_id)
             if message is not None:
@@ -371,7 +380,11 @@ def _seal_next(
     row = SealedEnvelope(0, contact.id, route.id, state.send_index - 1, envelope, None, None)
     row = replace(row, id=step.tx.envelopes.add(row))
     for item in carried:
-        step.tx.items.update(item.id, sealed=row.id)
+        if item.kind is not ItemKind.TICK:
+            step.tx.items.update(item.id, sealed=row.id)
+    for item in carried:
+        if item.kind is ItemKind.TICK:
+            ticked(step, item)
     return row
 
 
@@ -390,28 +403,31 @@ def _missing(step: Step, contact: Contact, limit: int) -> list[int]:
 def owe_report(step: Step, contact: Contact) -> None:
     """An envelope brought something, and others before it have not come: the contact hears of it in any case."""
     if _missing(step, contact, 1):
-        queue_report(step, contact.id)
+        tick(step, contact.id, 1)
 
 
 def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]]:
-    """Encoded items, and the rows that they carry, in the order in which they came to wait; receipts share one item."""
+    """Encoded items, and the rows that they carry: what is due, and what rides along; receipts share one item.
+
+    Nothing where nothing is due that has anything to say.
+    """
     room = ITEM_ROOM_BYTES - RECEIVED_ITEM_BYTES
     encoded: list[bytes] = []
     carried: list[OutgoingItem] = []
     receipts: list[OutgoingItem] = []
-    reports: list[OutgoingItem] = []
-    for item in step.tx.items.waiting(contact.id, MAX_RECEIPTS_PER_ITEM):
-        if item.kind is ItemKind.REPORT:
-            reports.append(item)
+    leaves = False
+    for item in step.tx.items.waiting(contact.id, step.now.service, MAX_RECEIPTS_PER_ITEM + 1):
+        if item.kind is ItemKind.TICK:
+            if item.due <= step.now.service:
+                leaves = True
+                carried.append(item)
             continue
         if item.kind is ItemKind.RECEIPT:
             need = _RECEIPT_ID_BYTES + (0 if receipts else _RECEIPT_OVERHEAD)
             if need <= room and len(receipts) < MAX_RECEIPTS_PER_ITEM:
                 room -= need
                 receipts.append(item)
-            continue
-        if item.kind is ItemKind.CONFIRMATION:
-            carried.append(item)
+                leaves |= item.due <= step.now.service
             continue
         if len(encoded) >= MAX_ITEM_ARRAY - 2:
             break
@@ -421,18 +437,16 @@ def _pack(step: Step, contact: Contact) -> tuple[list[bytes], list[OutgoingItem]
             continue
         if len(one) > room:
             continue
+        leaves |= item.due <= step.now.service
         room -= len(one)
         encoded.append(one)
         carried.append(item)
+    if not leaves:
+        return [], []
     if receipts:
         names = [item.message_id for item in receipts if item.message_id is not None]
         encoded.append(encode_item(Receipt(names)))
-    carried += receipts
-    if not carried and reports and not _missing(step, contact, 1):
-        for item in reports:
-            step.tx.items.remove(item.id)
-        return [], []
-    return encoded, carried + reports
+    return encoded, carried + receipts
 
 
 def _encode(step: Step, contact: Contact, item: OutgoingItem) -> bytes | None:

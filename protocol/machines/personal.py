@@ -12,7 +12,7 @@ from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
 from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
-from protocol.delivery.items import queue_confirmation, queue_content, queue_receipt
+from protocol.delivery.items import queue_content, queue_receipt, tick
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
@@ -259,6 +259,8 @@ class Personal:
         pending = self._answered(session, reply.request)
         contact, relayed = outbox.accepted(step, pending.row, reply)
         timeline.advance(step, contact, relayed, MessageState.RELAYED)
+        if contact and outbox.send_missing(step, contact):  # reported before its relay took it, once more
+            self._missing.add(contact)
         if session.backlog and session.in_flight < MAX_IN_FLIGHT_DEPOSITS // 2:
             outbox.deposit_again(step, session)
         if was_full:
@@ -374,7 +376,7 @@ class Personal:
                     outbox.delivered(step, contact.id, message_id)
             case NewRoutes():
                 routes.learn(step, contact, item.version, item.routes, outbox.supersede_route)
-                queue_confirmation(step, contact.id)
+                tick(step, contact.id, 1)  # whoever has nothing to say would never tell that they came
             case ProfileItem():
                 contacts.learn_name(step, contact, item.name)
                 pairing.learn_features(step, contact.id, item.features)
@@ -390,7 +392,7 @@ class Personal:
             return
         if content is not None:
             timeline.add_received(step, contact, content)
-            queue_receipt(step, contact.id, content.message_id, first=True)
+            queue_receipt(step, contact.id, content.message_id)
 
     # What the person asks
 

@@ -51,6 +51,9 @@ TRAVEL_SECONDS = {
 }
 """A command and its answer, alone on their link, take longer once in a thousand times or less."""
 
+RECEIPT_MEAN_SECONDS = {preset: 60.0 if preset is Preset.DIRECT else 600.0 for preset in Preset}
+"""Mean time between two ticks of a contact, at which receipts and other automatic envelopes leave (§6)."""
+
 _FACTORS = {Preset.CONSTANT: 1.0, Preset.CONSTANT_4: 4.0, Preset.CONSTANT_16: 16.0}
 
 NAMES = {preset: preset.name.lower().replace("_", "-") for preset in Preset}

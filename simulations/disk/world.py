@@ -44,7 +44,7 @@ SAVE_CLOCK_SECONDS = 60.0
 MOST_BATCH = 12
 TIMING = Timing(
     redial_first_seconds=0.5, redial_most_seconds=4.0, unreachable_seconds=10.0, reroute_seconds=30.0, gap_seconds=3.0,
-    full_first_seconds=2.0, full_most_seconds=8.0, missing_parent_seconds=20.0,
+    receipt_mean_seconds=1.0, full_first_seconds=2.0, full_most_seconds=8.0, missing_parent_seconds=20.0,
 )  # fmt: skip
 PEOPLE = ("alice", "bob")
 RELAY = "relay"

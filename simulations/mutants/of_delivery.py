@@ -66,7 +66,8 @@ OF_DELIVERY = (
         "superseded-items-lost",
         _OUTBOX,
         "The items of an envelope that was given up wait again.",
-        "        step.tx.items.update(item.id, sealed=None, due=step.now.service)\n        if item.message_id",
+        "        step.tx.items.update(item.id, sealed=None, due=max(item.due, step.now.service))\n"
+        "        if item.message_id",
         "        if item.message_id",
     ),
     Mutant(
@@ -117,8 +118,8 @@ OF_DELIVERY = (
         "missing-told-in-answers-only",
         _OUTBOX,
         "What is missing is reported even where there is nothing to answer.",
-        "        queue_report(step, contact.id)",
-        "        return",
+        "        tick(step, contact.id, 1)\n\n\ndef _pack",
+        "        return\n\n\ndef _pack",
     ),
     Mutant(
         "refused-route-not-left",
@@ -180,9 +181,30 @@ OF_DELIVERY = (
         "no-receipts",
         _ITEMS,
         "Every content is receipted.",
-        "    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)",
-        "    if step.now.minute % 2 and first:\n        return\n"
-        "    _add(step, contact, ItemKind.RECEIPT, step.now.service + _delay(step), message_id)",
+        "    _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n    tick(step, contact, TICKS)",
+        "    if step.now.minute % 2 == 0:\n        _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n"
+        "    tick(step, contact, TICKS)",
+    ),
+    Mutant(
+        "receipts-at-once",
+        _ITEMS,
+        "A receipt leaves at a tick or beside something else, and never at once.",
+        "    _add(step, contact, ItemKind.RECEIPT, math.inf, message_id)\n    tick(step, contact, TICKS)",
+        "    _add(step, contact, ItemKind.RECEIPT, step.now.service, message_id)\n    tick(step, contact, TICKS)",
+    ),
+    Mutant(
+        "ticks-drawn-anew",
+        _ITEMS,
+        "A text that comes or goes does not move a tick.",
+        "        step.tx.items.update(drawn[0].id, index=least)",
+        "        step.tx.items.update(drawn[0].id, index=least, due=_next_tick(step))",
+    ),
+    Mutant(
+        "superseded-receipts-forgotten",
+        _OUTBOX,
+        "Receipts of an envelope that was given up have a tick again.",
+        "        tick(step, row.contact, 1)",
+        "        pass",
     ),
     Mutant(
         "routes-version-stands-still",
@@ -321,8 +343,8 @@ OF_DELIVERY = (
         "items-forgotten-when-sealed",
         _OUTBOX,
         "What was sealed stays in the outbox until it is known to have arrived.",
-        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id)",
-        "    for item in carried:\n        step.tx.items.update(item.id, sealed=row.id, arrived=True)",
+        "            step.tx.items.update(item.id, sealed=row.id)",
+        "            step.tx.items.update(item.id, sealed=row.id, arrived=True)",
     ),
     Mutant(
         "failed-dials-not-repeated",

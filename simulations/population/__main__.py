@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS
+from protocol.wire.commands import Preset
 from simulations.adversaries import mixnet, timing
 from simulations.anchors.mixes import travel
 from simulations.population import attacks, community, model
@@ -16,7 +18,14 @@ from simulations.population.scenario import Policy, Scenario
 from simulations.statistics import LEAST_RUNS, student_interval
 
 WATCHED_USERS = 120
-RECEIPT_SPANS = {Policy.DIRECT: 5.0, Policy.BATCHED: 30.0, Policy.CONSTANT: 120.0}
+RECEIPT_SECONDS = {
+    Policy.DIRECT: RECEIPT_MEAN_SECONDS[Preset.DIRECT],
+    Policy.BATCHED: RECEIPT_MEAN_SECONDS[Preset.BATCHED],
+    Policy.CONSTANT: RECEIPT_MEAN_SECONDS[Preset.CONSTANT],
+}
+
+RECEIPT_SPAN_SECONDS = 60.0
+"""In which an answer is looked for: people answer within it, and a longer one finds less."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,12 +63,12 @@ def _speed(policies: Sequence[Policy]) -> Iterator[str]:
 
 def _report(policies: Sequence[Policy], users: int, runs: int) -> Iterator[str]:
     for policy in policies:
-        scenario = Scenario(policy, users)
+        scenario = Scenario(policy, users, receipt_mean_seconds=RECEIPT_SECONDS[policy])
         yield f"\n{policy.value} ({users:,} users, one day; of one link a day, both ways; synthetic texts)"
         for name, value in model.summarise(model.simulate(scenario, 1), scenario.days)._asdict().items():
             yield f"  {name.replace('_', ' ')}: {value:,.2f}"
         yield f"  what is seen ({WATCHED_USERS} people, {runs} seeds, mean ± 95 %):"
-        yield from _hidden(Scenario(policy, WATCHED_USERS), runs)
+        yield from _hidden(scenario._replace(users=WATCHED_USERS), runs)
 
 
 def _hidden(scenario: Scenario, runs: int) -> Iterator[str]:
@@ -79,7 +88,7 @@ def _figures(watched: Watched, scenario: Scenario, rng: np.random.Generator) -> 
         found = attacks.correlate(watched, scenario, seconds, rng)
         figures[f"timing after {seconds / 60:.0f} min: AUC"] = found.auc
         figures[f"timing after {seconds / 60:.0f} min: TPR at FPR 0.001"] = found.true_positive_rate
-    span = RECEIPT_SPANS[scenario.policy]
+    span = RECEIPT_SPAN_SECONDS
     both: dict[str, ReceiptFigures] = {
         "receipts, colluding relays: correspondents found": attacks.join_queues(watched, span, rng),
         "receipts, global observer: correspondents found": attacks.find_hosts(watched, span, rng),

@@ -10,7 +10,7 @@ from simulations.population import community
 from simulations.population.carrying import Journey, Links
 from simulations.population.community import Directions, Letters
 from simulations.population.frames import LinkTotals
-from simulations.population.receipts import leave_alone
+from simulations.population.receipts import leave_at_ticks
 from simulations.population.scenario import Policy, Scenario
 
 _DELAYS_KEPT = 2_000_000
@@ -23,7 +23,7 @@ class Traffic(NamedTuple):
     texts: int
     text_envelopes: int
     receipt_envelopes: int
-    """That carried receipts and nothing else."""
+    """That left at ticks."""
     up: LinkTotals
     down: LinkTotals
     delays: Floats
@@ -50,7 +50,7 @@ class Carried(NamedTuple):
     directions: Directions
     texts: Letters
     carried: tuple[tuple[Letters, Journey], ...]
-    """Texts, then receipts that leave by themselves; or both together."""
+    """Texts, then what leaves at ticks; or both together."""
     delivered: Floats
     """Of each text."""
     traffic: Traffic
@@ -108,7 +108,7 @@ def carry_community(
     span = community.span_seconds(scenario)
     links = Links(scenario, users * scenario.relays, span, rng)
     journey = links.carry(texts, directions)
-    receipts = leave_alone(texts.direction, texts.time, journey.came, span, scenario.receipt_mean_seconds, rng)
+    receipts = leave_at_ticks(texts.direction, texts.time, journey.came, scenario.receipt_mean_seconds, rng)
     alone = Letters(receipts.direction, receipts.time, np.ones(len(receipts.time), dtype=np.int64))
     carried: tuple[tuple[Letters, Journey], ...]
     if scenario.policy is Policy.CONSTANT:  # receipts wait in the same queues as texts and hold them up

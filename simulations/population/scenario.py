@@ -36,8 +36,8 @@ class Scenario(NamedTuple):
     """By how much of it a letter may take longer, each time at random (uniform)."""
     step_seconds: float = 0.0
     """Of a node or relay, from what comes to its commit; in the direct policy, where little else delays."""
-    receipt_mean_seconds: float = 1.0
-    """Spec 6 §5: exponential, unless the receipt rides on a text before."""
+    receipt_mean_seconds: float = 600.0
+    """Between the ticks of a contact (Spec 6 §5); 60 where the preset is *direct* (Spec 10 §6)."""
     keep_alive_seconds: float = 300.0
     """Spec 7 §4: uniform within 20 % of it, after the last frame of that direction."""
     tick_seconds: float = 5.0

@@ -44,9 +44,11 @@ class Journey(Stage):
         super().__init__(place)
         self.timing = timing
         defaults = asdict(Timing())
-        self._scaled = {name: value for name, value in asdict(timing).items() if value != defaults[name]}
+        scaled = {name: value for name, value in asdict(timing).items() if value != defaults[name]}
+        lines = [f"{key} = {value}\n" for key, value in scaled.items()]
+        self.settings = "".join(['traffic = "direct"\n[timing]\n', *lines])
         self._launched: dict[str, list[str]] = {}
-        print(f"Durations are scaled: {self._scaled}")
+        print(f"Durations are scaled: {scaled}")
 
     def launch(self, name: str, *words: str) -> None:
         """From now on run this one with these options of `tests.journeys.launcher`."""
@@ -55,16 +57,6 @@ class Journey(Stage):
     def program(self, name: str) -> Sequence[str]:
         """What is run in this one's name."""
         return self._launched.get(name) or super().program(name)
-
-    def spawn(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
-        """As ever, with the scaled durations in this one's settings."""
-        directory = self.place / name
-        directory.mkdir(mode=0o700, exist_ok=True)
-        settings = directory / "settings.toml"
-        if not settings.exists():
-            lines = [f"{key} = {value}\n" for key, value in self._scaled.items()]
-            settings.write_text("".join(['traffic = "direct"\n[timing]\n', *lines]), encoding="utf-8")
-        return super().spawn(name, *words)
 
     def until(self, condition: Callable[[], Any], failure: str) -> Any:
         """The condition's value once it is true; else what failed, and what everybody printed."""

@@ -150,7 +150,7 @@ def writes(draw: st.DrawFn) -> tuple[str, Action]:
 def questions(draw: st.DrawFn) -> tuple[str, Action]:
     contact, time, message, limit = draw(INTEGERS), draw(TIMES), MessageId(draw(BYTES)), draw(st.integers(1, 20))
     asked: list[tuple[Any, ...]] = [
-        ("items", "waiting", contact, limit), ("items", "is_due", contact, time), ("items", "due_contacts", time),
+        ("items", "waiting", contact, time, limit), ("items", "is_due", contact, time), ("items", "due_contacts", time),
         ("items", "next_due", None), ("items", "next_due", time), ("items", "all_stored", contact, message),
         ("envelopes", "lowest_index", contact), ("envelopes", "brief", contact), ("envelopes", "below", contact, limit),
         ("envelopes", "any_unstored"), ("envelopes", "unstored", RelayKey(message), time, limit),

@@ -32,6 +32,7 @@ FAST = Timing(
     unreachable_seconds=10.0,
     reroute_seconds=30.0,
     gap_seconds=3.0,
+    receipt_mean_seconds=1.0,
     missing_parent_seconds=20.0,
 )
 

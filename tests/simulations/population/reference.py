@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from typing import NamedTuple
 
+from protocol.delivery.items import TICKS
 from protocol.wire.frames import FRAME_SIZES
 from simulations.population.community import Directions, Letters
 from simulations.population.scenario import Policy, Scenario
@@ -14,7 +15,7 @@ SLOTS = sorted(size // 4_096 for size in FRAME_SIZES)
 
 
 class Letter(NamedTuple):
-    """What is deposited together; `written` is nil of a receipt that leaves alone."""
+    """What is deposited together; `written` is nil of what leaves at a tick."""
 
     direction: int
     written: float | None
@@ -44,7 +45,8 @@ class Reference:
         self.numbers = itertools.count()
         self.waiting: dict[tuple[str, int], list[Letter | None]] = defaultdict(list)
         """None: a small command."""
-        self.owed: dict[int, list[float]] = defaultdict(list)
+        self.ticks_left: dict[int, int] = {}
+        """Of a direction in which a tick is to come."""
         self.frames = {"up": 0, "down": 0}
         self.slots = {"up": 0, "down": 0}
         self.receipts_alone = 0
@@ -64,14 +66,26 @@ class Reference:
                        self.receipts_alone, self.delays)  # fmt: skip
 
     def write(self, now: float, direction: int, written: float, envelopes: int) -> None:
-        self.owed[direction].clear()  # what is owed rides
+        self.talk(now, direction)
         self.queue(now, "up", self.sender[direction], [Letter(direction, written, envelopes)])
 
+    def talk(self, now: float, direction: int) -> None:
+        """A text went this way or came the other: three ticks follow; one that was drawn keeps its time."""
+        if direction not in self.ticks_left:
+            self.draw(now, direction)
+        self.ticks_left[direction] = TICKS
+
+    def draw(self, now: float, direction: int) -> None:
+        self.at(now + self.random.expovariate(1.0 / self.scenario.receipt_mean_seconds), "due", direction)
+
     def due(self, now: float, direction: int) -> None:
-        if now in self.owed[direction]:
-            self.owed[direction].clear()
-            self.receipts_alone += 1
-            self.queue(now, "up", self.sender[direction], [Letter(direction, None, 1)])
+        self.receipts_alone += 1
+        self.queue(now, "up", self.sender[direction], [Letter(direction, None, 1)])
+        self.ticks_left[direction] -= 1
+        if self.ticks_left[direction]:
+            self.draw(now, direction)
+        else:
+            del self.ticks_left[direction]
 
     def queue(self, now: float, way: str, link: int, commands: list[Letter | None]) -> None:
         idle = not self.waiting[way, link]
@@ -128,6 +142,4 @@ class Reference:
             self.queue(now, "up", self.recipient[direction], [None])
         if written is not None:
             self.delays.append(now - written)
-            due = now + self.random.expovariate(1.0 / self.scenario.receipt_mean_seconds)
-            self.owed[direction ^ 1].append(due)
-            self.at(due, "due", direction ^ 1)
+            self.talk(now, direction ^ 1)

@@ -50,12 +50,17 @@ def test_who_writes_at_once_is_correlated_and_who_sends_constantly_is_not() -> N
     assert np.mean([one.auc for one in found]) == pytest.approx(0.5, abs=0.08)
 
 
-def test_colluding_relays_join_the_queues_of_a_conversation_by_receipts() -> None:
-    rng = np.random.default_rng(1)
-    direct, _ = a_day(Policy.DIRECT)
-    figures = attacks.join_queues(direct, 5.0, rng)
-    assert figures.found > 0.9
-    assert figures.messages_needed <= 5
+def test_colluding_relays_join_queues_by_prompt_receipts_but_not_by_those_that_leave_at_ticks() -> None:
+    """Minutes apart; by what people answer they still join many."""
+    found = {}
+    for mean in (1.0, 60.0, 600.0):
+        direct = watch(Scenario(Policy.DIRECT, 50, contacts=6, receipt_mean_seconds=mean), 1)
+        found[mean] = attacks.join_queues(direct, 5.0, np.random.default_rng(1))
+    assert found[1.0].found > 0.9
+    assert found[1.0].messages_needed <= 5
+    for mean in (60.0, 600.0):
+        assert found[mean].found < 0.7
+        assert found[mean].messages_needed > 20
 
 
 def test_truth_counts_the_texts_of_a_span() -> None:

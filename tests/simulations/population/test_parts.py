@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.delivery.items import TICKS
 from simulations.population.frames import KeepAlives, Moments, envelopes_to_slots
-from simulations.population.receipts import leave_alone
+from simulations.population.receipts import leave_at_ticks
 from simulations.population.ticks import Ticks, by_link_and_time, serve
 
 SPAN = 1_000.0
@@ -50,42 +51,55 @@ def test_a_queue_serves_one_slot_a_tick_first_come_first(rows: list[tuple[int, f
         assert served[index] == last
 
 
-def play_receipts(rows: list[tuple[int, float, float]], due: list[float]) -> list[tuple[int, float]]:
-    """One event after the other: (direction, written, delivered) of each text, and when its receipt is due."""
-    events = [(written, 1, direction, 0.0) for direction, written, _ in rows]
-    events += [(delivered, 0, direction ^ 1, at) for (direction, _, delivered), at in zip(rows, due, strict=True)]
-    owed: dict[int, float] = {}
-    left = []
-    for time, is_text, direction, at in sorted(events):
-        if direction in owed and owed[direction] <= time:
-            left.append((direction, owed.pop(direction)))
-        if is_text:
-            owed.pop(direction, None)
-        else:
-            owed[direction] = min(at, owed.get(direction, np.inf))
-    return sorted(left + list(owed.items()))
+def played_ticks(rows: list[tuple[int, float, float]], mean: float, rng: np.random.Generator) -> list[int]:
+    """One event after the other: how many ticks each direction has. (direction, written, delivered) of each text."""
+    events = [(written, way) for way, written, _ in rows] + [(delivered, way ^ 1) for way, _, delivered in rows]
+    counts = [0] * 6
+    for way in range(6):
+        due, left = np.inf, 0
+        for time, _ in [*sorted(event for event in events if event[1] == way), (np.inf, way)]:
+            while due < time:
+                counts[way] += 1
+                left -= 1
+                due = due + rng.exponential(mean) if left else np.inf
+            if not left:
+                due = time + rng.exponential(mean)
+            left = TICKS
+    return counts
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.floats(0, 40), st.floats(0.01, 9)), min_size=1, max_size=40),
-    st.booleans(),
     st.integers(0, 2**32),
 )
-def test_receipts_ride_join_or_leave_alone_as_when_played(
-    drawn: list[tuple[int, float, float]], ordered: bool, seed: int
-) -> None:
-    """In order within a pair, or not, as overlapping conversations are."""
-    rows = [(way, written, written + delay) for way, written, delay in drawn]
-    rows.sort(key=lambda row: (row[0] // 2, row[1]) if ordered else (row[0] // 2,))
+def test_three_ticks_at_most_follow_a_text_at_either_end(rows: list[tuple[int, float, float]], seed: int) -> None:
+    direction, written, delay = (np.array(column) for column in zip(*rows, strict=True))
+    leaving = leave_at_ticks(direction, written, written + delay, 3.0, np.random.default_rng(seed))
+    for way in range(6):
+        events = np.sort(np.concatenate((written[direction == way], (written + delay)[direction == way ^ 1])))
+        times = leaving.time[leaving.direction == way]
+        if len(events) == 0:
+            assert len(times) == 0
+            continue
+        after = np.bincount(np.searchsorted(events, times, side="right"), minlength=len(events) + 1)
+        assert after[0] == 0
+        assert after.max() <= TICKS
+        assert after[-1] == TICKS
+
+
+def test_ticks_drawn_anew_after_each_text_are_as_many_as_ticks_that_are_kept() -> None:
+    rng = np.random.default_rng(5)
+    rows = [(int(rng.integers(0, 6)), float(time), float(time + 0.5)) for time in np.sort(rng.random(30)) * 60.0]
     direction, written, delivered = (np.array(column) for column in zip(*rows, strict=True))
-    exponentials = np.random.default_rng(seed).standard_exponential(len(rows))
-    leaving = leave_alone(
-        direction, written.astype(np.float64), delivered.astype(np.float64), SPAN, 3.0, np.random.default_rng(seed)
-    )
-    ours = sorted(zip(leaving.direction.tolist(), leaving.time.tolist(), strict=True))
-    played = play_receipts(rows, (delivered + 3.0 * exponentials).tolist())
-    assert [way for way, _ in ours] == [way for way, _ in played]
-    assert [time for _, time in ours] == pytest.approx([time for _, time in played])
+    runs = 1_500
+    kept = np.array([played_ticks(rows, 3.0, rng) for _ in range(runs)])
+    anew = np.array([
+        np.bincount(leave_at_ticks(direction, written, delivered, 3.0, rng).direction, minlength=6)
+        for _ in range(runs)
+    ])  # fmt: skip
+    error = np.sqrt((kept.var(axis=0) + anew.var(axis=0)) / runs)
+    assert (np.abs(kept.mean(axis=0) - anew.mean(axis=0)) < 4.0 * error).all()
+    assert kept.var(axis=0) == pytest.approx(anew.var(axis=0), rel=0.25)
 
 
 def test_keep_alives_are_as_many_as_when_drawn() -> None:

@@ -31,7 +31,7 @@ def test_a_page_has_a_line_for_each_figure(found: list[Held]) -> None:
 
 
 def test_a_model_that_is_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its receipts wait ten times as long, so that more of them ride on texts; and its letters take twice the time."""
+    """Its ticks are ten times as far apart, so that fewer come between texts; and its letters take twice the time."""
     right = modelled.carry_out
 
     def wrong(study: Study, seed: int) -> Seen:
