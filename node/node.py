@@ -150,7 +150,7 @@ async def run_node(
             travel_seconds=TRAVEL_SECONDS[settings.traffic],
             receipt_mean_seconds=settings.timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[settings.traffic],
         )
-        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features)
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features, settings.forward)
         psk_of = nearby.psk_of if nearby is not None else _no_secret
         running = await stack.enter_async_context(
             open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset, psk_of=psk_of)
@@ -217,12 +217,12 @@ async def _open_inside(
 
 @contextmanager
 def _open_mailbox(
-    profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing, features: int
+    profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing, features: int, forward: bool
 ) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = MailboxStore(profile.mailbox, key)
     try:
-        yield Core(Personal(_suite, entropy, timing, features), store)
+        yield Core(Personal(_suite, entropy, timing, features, forward=forward), store)
     finally:
         store.close()
 

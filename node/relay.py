@@ -1,7 +1,7 @@
 """A relay as a program of its own: a directory with its key and database, listening sockets, and signals.
 
 relay.key   32-byte seed of its one Ed25519 key (0600): who loses it loses the address
-relay.db    what it keeps, plain SQLite: nothing in it is anybody's plaintext
+relay.db    what it keeps, plain SQLite: nothing in it is anybody's plaintext; and its onion keys of two weeks
 """
 
 import os
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import structlog
 import trio
@@ -24,7 +24,8 @@ from node.files import make_private_directory, write_private
 from node.profile import Profile, locked
 from node.runtime import Running, open_core
 from node.store.relay import RelayStore
-from node.transport.contract import FrameStream
+from node.transport.contract import FrameStream, Use
+from node.transport.dialer import dial
 from node.transport.listener import Established, Listener, listen
 from protocol.crypto.suite import RealSuite
 from protocol.errors import CallerError, PeerError
@@ -32,6 +33,7 @@ from protocol.keys import Minute, PublisherKey, RelayKey, SigningKey
 from protocol.limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
+from protocol.machines.forwarding import Forwarding
 from protocol.machines.relay import Relay
 from protocol.relays.links import MAX_LIST_FILE_BYTES, format_list_link, format_publisher, from_file
 from protocol.relays.refusals import refusal
@@ -45,6 +47,9 @@ KEY_FILE = "relay.key"
 DATABASE_FILE = "relay.db"
 _FILES_BESIDE_CONNECTIONS = 256
 _EVERYWHERE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - recognised, not bound
+
+Forward: TypeAlias = Literal["public", "any", "none"]
+"""To relays with a public address; to any, also on this machine and its networks; to none."""
 
 _suite = RealSuite()
 
@@ -79,6 +84,7 @@ async def open_relay(
     timing: Timing | None = None,
     *,
     offered: Path | None = None,
+    forward: Forward = "public",
     most: int = MAX_CONNECTIONS,
     most_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
 ) -> AsyncIterator[ServedRelay]:
@@ -86,7 +92,8 @@ async def open_relay(
 
     `places`: where to listen, `name:port` each (port 0: any). `public`: what others reach it by, `name:port` or
     `wss://name:port` where something in front of it speaks TLS. `offered`: the file of a signed list of relays, for
-    whoever asks. Raises CallerError, DiskFullError, DiskBrokenError.
+    whoever asks. `forward`: to which relays it carries what nodes give it for others. Raises CallerError,
+    DiskFullError, DiskBrokenError.
     """
     timing = timing or Timing()
     listed = _read_list(offered) if offered is not None else None
@@ -96,12 +103,16 @@ async def open_relay(
         sockets = [bound for place in places for bound in await listen(*_name_and_port(place))]
         ports = [bound.socket.getsockname()[1] for bound in sockets]
         address = format_address(_public_host(public, places[0], ports[0]), RelayKey(key[32:]))
-        make = partial(
-            _open_core, directory / DATABASE_FILE, key, timing, listed.encoded if listed is not None else b""
-        )
         entropy = SystemEntropy()
+        forwarding = Forwarding(_suite, entropy, timing, key) if forward != "none" else None
+        encoded = listed.encoded if listed is not None else b""
+        make = partial(_open_core, directory / DATABASE_FILE, key, timing, encoded, forwarding)
+
+        async def connect(_: RelayKey, host: str, use: Use) -> None:
+            await dial(host, use, public_only=forward == "public")
+
         async with (
-            open_core(make, suite=_suite, entropy=entropy, timing=timing) as running,
+            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect) as running,
             trio.open_nursery() as nursery,
         ):
             served = ServedRelay(running, key, timing, address, ports, _list_link(address, listed))
@@ -124,11 +135,13 @@ def load_key(path: Path) -> SigningKey:
 
 
 @contextmanager
-def _open_core(path: Path, key: SigningKey, timing: Timing, offered: bytes) -> Iterator[Core[Any]]:
+def _open_core(
+    path: Path, key: SigningKey, timing: Timing, offered: bytes, forwarding: Forwarding | None
+) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = RelayStore(path)
     try:
-        yield Core(Relay(_suite, timing, RelayKey(key[32:]), offered=offered), store)
+        yield Core(Relay(_suite, timing, RelayKey(key[32:]), offered=offered, forwarding=forwarding), store)
     finally:
         store.close()
 
@@ -178,13 +191,14 @@ def run_relay(
     started: Callable[[ServedRelay], None],
     timing: Timing | None = None,
     offered: Path | None = None,
+    forward: Forward = "public",
 ) -> None:
     """Serve until SIGTERM or SIGINT. `started` is called once it can be reached.
 
     Raises CallerError, DiskFullError, DiskBrokenError.
     """
     _prepare_process()
-    trio.run(_serve, directory, places, public, started, timing, offered)
+    trio.run(_serve, directory, places, public, started, timing, offered, forward)
 
 
 async def _serve(
@@ -194,9 +208,10 @@ async def _serve(
     started: Callable[[ServedRelay], None],
     timing: Timing | None,
     offered: Path | None,
+    forward: Forward,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_relay(directory, places, public, timing, offered=offered) as served:
+        async with open_relay(directory, places, public, timing, offered=offered, forward=forward) as served:
             started(served)
             log.info("the relay serves")
             await anext(aiter(signals))

@@ -34,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`name:port` that contacts are told instead of `listen`."""
     discovery: bool = False
     """Find contacts on the local networks that this machine is in. Only where these are trusted (Spec 9 §7)."""
+    forward: bool = False
+    """Reach contacts' relays by one of one's own only, so that they do not see this machine's address (Spec 12)."""
     traffic: Preset = Preset.BATCHED
     """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
@@ -56,6 +58,7 @@ def read_settings(path: Path) -> Settings:
         listen=_place(path, table, "listen"),
         public=_place(path, table, "public"),
         discovery=_switch(path, table, "discovery"),
+        forward=_switch(path, table, "forward"),
         traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )

@@ -71,6 +71,7 @@ def _exactly(length: int) -> Meta:
 
 
 # The same types with their lengths, for shapes that are decoded.
+U8 = Annotated[int, Meta(ge=0, lt=2**8)]
 U16 = Annotated[int, Meta(ge=0, lt=2**16)]
 U32 = Annotated[int, Meta(ge=0, lt=2**32)]
 RequestField = Annotated[Request, Meta(ge=0, lt=2**32)]

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from protocol.keys import (
     ClaimKey,
+    DhPrivate,
     Digest,
     LinkId,
     Minute,
@@ -141,6 +142,24 @@ class Digests(Protocol):
         """Service time of the oldest digest."""
 
 
+class OnionKey(Struct, frozen=True, gc=False):
+    """What onions of one epoch open with (Spec 12 §4)."""
+
+    epoch: int
+    """0 to 255."""
+    private: DhPrivate
+    since: float
+    """Service seconds at which it was made."""
+
+
+class OnionKeys(Protocol):
+    def all(self) -> Rows[OnionKey]:
+        """In no order; three at most."""
+
+    def add(self, key: OnionKey) -> None: ...
+    def remove(self, epoch: int) -> None: ...
+
+
 class RelayTransaction(Transaction, Protocol):
     @property
     def room(self) -> bool:
@@ -154,3 +173,5 @@ class RelayTransaction(Transaction, Protocol):
     def entries(self) -> Entries: ...
     @property
     def digests(self) -> Digests: ...
+    @property
+    def onion_keys(self) -> OnionKeys: ...

@@ -19,6 +19,10 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A relay that leaves a command unanswered for this long is hung up on."""
     travel_seconds: float = 0.0
     """What a command and its answer may take longer because links make them wait: the preset's (Spec 10 §2)."""
+    forward_seconds: float = 20.0
+    """What a claim and its answer, or a report, may take longer by way of an entry relay, which mixes (Spec 12 §6)."""
+    mix_seconds: float = 1.0
+    """How often an entry relay sends a batch of what it mixes."""
     redial_first_seconds: float = 1.0
     redial_most_seconds: float = 300.0
     """Back-off between dials of one host: doubles from first to most, ± 50 %."""

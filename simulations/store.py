@@ -18,7 +18,7 @@ from protocol.keys import (
     SendId,
     Sequence,
 )
-from protocol.store import Entry, Queue, SealedLink
+from protocol.store import Entry, OnionKey, Queue, SealedLink
 from simulations.table import DictStore, DictTransaction
 
 K = TypeVar("K")
@@ -53,10 +53,12 @@ class DictRelayTransaction(DictTransaction):
         self.link: dict[LinkId, SealedLink] = {}
         self.entry: dict[tuple[QueueNumber, Sequence], _Entry] = {}
         self.digest: dict[tuple[QueueNumber, bytes], _Digest] = {}
+        self.onion_key: dict[int, OnionKey] = {}
         self.queues = DictQueues(self)
         self.links = DictLinks(self)
         self.entries = DictEntries(self)
         self.digests = DictDigests(self)
+        self.onion_keys = DictOnionKeys(self)
 
     def copied(self) -> tuple[list[dict[Any, Any]], int]:
         """All that is stored, for `bring_back`."""
@@ -70,7 +72,7 @@ class DictRelayTransaction(DictTransaction):
         self.last_number = copied[1]
 
     def _tables(self) -> list[dict[Any, Any]]:
-        return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest]
+        return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest, self.onion_key]
 
     def undo(self, mark: int) -> None:
         """Back to where the log was `mark` long."""
@@ -245,3 +247,17 @@ def _sort_by_time(table: dict[K, V]) -> None:
     rows = sorted(table.items(), key=lambda row: row[1].service)
     table.clear()
     table.update(rows)
+
+
+class DictOnionKeys:
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._transaction = transaction
+
+    def all(self) -> Rows[OnionKey]:
+        return list(self._transaction.onion_key.values())
+
+    def add(self, key: OnionKey) -> None:
+        self._transaction.put(self._transaction.onion_key, key.epoch, key)
+
+    def remove(self, epoch: int) -> None:
+        self._transaction.delete(self._transaction.onion_key, epoch)

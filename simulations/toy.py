@@ -88,6 +88,17 @@ class ToySuite:
     def open_frame(self, key: bytes, counter: int, sealed: bytes, associated: bytes | None) -> bytes | None:
         return self.open(key, counter.to_bytes(8, "big"), sealed, associated or b"")
 
+    def hpke_seal(self, ephemeral: DhPrivate, public: DhPublic, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+        key = _hash(b"hpke", self.dh(ephemeral, public), b"/", info)
+        return self.dh_public(ephemeral) + plaintext + _tag(key, b"", plaintext, info), _hash(b"export", key)
+
+    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None:
+        if len(sealed) < 48:
+            return None
+        key = _hash(b"hpke", self.dh(private, DhPublic(sealed[:32])), b"/", info)
+        plaintext = self.open(key, b"", sealed[32:], info)
+        return None if plaintext is None else (plaintext, _hash(b"export", key))
+
     def relay_dh_public(self, key: RelayKey) -> DhPublic:
         return DhPublic(key)
 

@@ -20,6 +20,7 @@ from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
 from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, PROMPT_SECONDS, check_prompt, quiet
+from simulations.checkers.routes import check_routes
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.ticks import TickWatch
 from simulations.checkers.truth import watch
@@ -122,6 +123,7 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
+        check_routes(world)
         yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
         if world.script.seed % _SOUND_EVERY == 0:
             yield from self._sound()

@@ -17,6 +17,8 @@ Finding: TypeAlias = tuple[Level, str, str]
 """How bad, what is so, what to do."""
 
 LEAST_FREE_BYTES = 200_000_000
+LEAST_ENTRIES = 3
+"""With as many, there is always an entry that is neither the destination nor where the answers come."""
 LEAST_MISSED = 3
 MOST_MISSED = 0.02
 """Part of the envelopes that a relay took: more than this is not bad luck."""
@@ -76,6 +78,8 @@ def _settings(profile: Profile) -> Iterator[Finding]:
     except KassiberError as error:
         yield _wrong(error)
         return
+    if settings.forward:
+        yield "ok", "Contacts' relays are reached by your own relays only", ""
     if settings.timing == Timing():
         yield "ok", "The settings are valid", ""
     else:
@@ -98,6 +102,7 @@ def _node(profile: Profile) -> Iterator[Finding]:
     try:
         if client.is_running():
             yield "ok", "The node runs", ""
+            yield from _entries(profile, client.request("GET", "/v1/status")["relays"])
             yield from _running(client.request("GET", "/v1/status"), client.request("GET", "/v1/contacts")["contacts"])
             yield from _relays(client.request("GET", "/v1/relays")["relays"])
             yield from _lists(client.request("GET", "/v1/relay-lists")["lists"])
@@ -112,6 +117,18 @@ def _node(profile: Profile) -> Iterator[Finding]:
         )
     except (ApiError, KassiberError) as error:
         yield _wrong(error)
+
+
+def _entries(profile: Profile, relays: list[dict[str, Any]]) -> Iterator[Finding]:
+    """What goes by an entry needs one that is not where it goes; and one more, so that none sees both directions."""
+    from node.settings import read_settings
+
+    if read_settings(profile.settings).forward and len(relays) < LEAST_ENTRIES:
+        yield (
+            "note",
+            f"With {len(relays)} of your own relays some contacts' relays have no entry, or one that sees both ways",
+            "Add another: kassiber relays add ADDRESS; nothing is sent past an entry instead",
+        )
 
 
 def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -23,6 +23,10 @@ def relay(
         Path | None,
         Parameter(name="--list", help="A signed list of relays to offer; `kassiber relays sign` makes one."),
     ] = None,
+    forward: Annotated[
+        Literal["public", "any", "none"],
+        Parameter(help="To which other relays it carries what nodes give it for them: 'any' are those of a LAN, too."),
+    ] = "public",
 ) -> None:
     """Run a relay until it is stopped (Ctrl-C or SIGTERM).
 
@@ -39,7 +43,7 @@ def relay(
     timing = read_settings(directory / "settings.toml").timing
     if timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
-    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list)
+    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list, forward)
 
 
 def _say_started(served: "ServedRelay") -> None:

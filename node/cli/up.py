@@ -32,6 +32,10 @@ def up(
         bool | None,
         Parameter(help="Find contacts on the local network, and be found by them: only where you trust the network."),
     ] = None,
+    forward: Annotated[
+        bool | None,
+        Parameter(help="Reach contacts' relays by your own only, so that they do not see this machine's address."),
+    ] = None,
     traffic: Annotated[
         str | None,
         Parameter(help="How links send: direct, batched, constant, constant-4, constant-16. See settings.toml too."),
@@ -55,6 +59,8 @@ def up(
         settings = replace(settings, public=parse_place(public, "--public"))
     if discovery is not None:
         settings = replace(settings, discovery=discovery)
+    if forward is not None:
+        settings = replace(settings, forward=forward)
     if traffic is not None:
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)

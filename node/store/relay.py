@@ -31,7 +31,7 @@ from protocol.keys import (
     SendId,
     Sequence,
 )
-from protocol.store import Entry, Queue, SealedLink
+from protocol.store import Entry, OnionKey, Queue, SealedLink
 
 SCHEMA = Schema(
     name="relay database",
@@ -74,6 +74,7 @@ SCHEMA = Schema(
                 UNIQUE (queue, digest)
             )""",
         ),
+        ("CREATE TABLE onion_keys (epoch INTEGER PRIMARY KEY, private BLOB NOT NULL, since REAL NOT NULL)",),
     ),
     secure_delete="FAST",
 )
@@ -147,6 +148,7 @@ class SqlRelayTransaction(SqlTransaction):
         self.links = SqlLinks(self)
         self.entries = SqlEntries(self)
         self.digests = SqlDigests(self)
+        self.onion_keys = SqlOnionKeys(self)
 
     @property
     def room(self) -> bool:
@@ -384,3 +386,20 @@ class SqlDigests:
     def oldest(self) -> float | None:
         row = self._execute("SELECT service FROM digests ORDER BY id LIMIT 1").fetchone()
         return float(row[0]) if row else None
+
+
+class SqlOnionKeys:
+    """`protocol.store.OnionKeys`."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._execute = transaction.connection.execute
+
+    def all(self) -> Rows[OnionKey]:
+        return [OnionKey(*row) for row in self._execute("SELECT epoch, private, since FROM onion_keys")]
+
+    def add(self, key: OnionKey) -> None:
+        values = (key.epoch, key.private, key.since)
+        self._execute("INSERT OR REPLACE INTO onion_keys (epoch, private, since) VALUES (?, ?, ?)", values)
+
+    def remove(self, epoch: int) -> None:
+        self._execute("DELETE FROM onion_keys WHERE epoch = ?", (epoch,))

@@ -5,6 +5,7 @@ A hostile server can make the libraries below raise almost anything; all of it c
 
 import ssl
 from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import trio
 
@@ -14,15 +15,16 @@ from protocol.errors import WorldError
 from protocol.wire.addresses import Host
 
 
-async def dial(host_text: str, use: Use) -> None:
+async def dial(host_text: str, use: Use, *, public_only: bool = False) -> None:
     """Connect, give the stream to `use`, which must not raise, and close it. The caller sets the deadline.
 
-    Raises CallerError (`host_text` is not a host), WorldError (nobody there, or nobody who speaks Kassiber).
+    `public_only`: for others, who must not reach by us what only we can. Raises CallerError (`host_text` is no host),
+    WorldError (nobody there, or nobody who speaks Kassiber).
     """
     host = Host.parse(host_text)
     opened_at = trio.current_time()
     try:
-        stream = await _open(host)
+        stream = await _open(host, public_only)
     except (OSError, trio.BrokenResourceError, ValueError) as error:
         raise _world_error(error) from None
     try:
@@ -43,9 +45,9 @@ async def _shake_hands(stream: trio.abc.Stream, host: Host, opened_at: float) ->
         raise _world_error(error) from None
 
 
-async def _open(host: Host) -> trio.abc.Stream:
+async def _open(host: Host, public_only: bool) -> trio.abc.Stream:
     name = host.name.strip("[]")
-    stream = await trio.open_tcp_stream(name, host.port)
+    stream = await trio.open_tcp_stream(await _public_address(name, host.port) if public_only else name, host.port)
     if host.scheme == "ws":
         return stream
     secured = trio.SSLStream(stream, _tls(), server_hostname=name, https_compatible=True)
@@ -56,6 +58,20 @@ async def _open(host: Host) -> trio.abc.Stream:
             await trio.aclose_forcefully(stream)
         raise
     return secured
+
+
+async def _public_address(name: str, port: int) -> str:
+    """The first that is not private, loopback, link-local, multicast or reserved: looked up once, and used as it is."""
+    for *_, address in await trio.socket.getaddrinfo(name, port, type=trio.socket.SOCK_STREAM):
+        text = str(address[0])
+        if _is_public(ip_address(text.partition("%")[0])):
+            return text
+    raise WorldError("it has no public address")
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    inside = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
+    return inside.is_global and not inside.is_multicast
 
 
 @cache

@@ -21,6 +21,9 @@ SIGN_PROVE = b"kassiber 1 sign prove"
 SIGN_CUSTODY = b"kassiber 1 sign custody"
 SIGN_RELAY_LIST = b"kassiber 1 sign relay list"
 
+ONION = b"kassiber 1 onion"
+SIGN_DESCRIPTOR = b"kassiber 1 sign descriptor"
+
 DISCOVERY_TAG = b"kassiber 1 discovery tag"
 LAN_HINT = b"kassiber 1 lan hint"
 LAN_PSK = b"kassiber 1 lan"

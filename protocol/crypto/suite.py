@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
 
+from protocol.crypto import hpke
 from protocol.errors import Code, PeerError
 from protocol.keys import DhPrivate, DhPublic, KemCiphertext, KemPublic, KemSeed, RelayKey, Signature, SigningKey
 
@@ -39,6 +40,10 @@ class Suite(Protocol):
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool: ...
     def seal_frame(self, key: bytes, counter: int, plaintext: bytes, associated: bytes | None) -> bytes: ...
     def open_frame(self, key: bytes, counter: int, sealed: bytes, associated: bytes | None) -> bytes | None: ...
+    def hpke_seal(
+        self, ephemeral: DhPrivate, public: DhPublic, info: bytes, plaintext: bytes
+    ) -> tuple[bytes, bytes]: ...
+    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None: ...
     def relay_dh_public(self, key: RelayKey) -> DhPublic: ...
     def relay_dh_private(self, key: SigningKey) -> DhPrivate: ...
 
@@ -144,6 +149,14 @@ class RealSuite:
             return ChaCha20Poly1305(key).decrypt(_frame_nonce(counter), sealed, associated)
         except InvalidTag:
             return None
+
+    def hpke_seal(self, ephemeral: DhPrivate, public: DhPublic, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+        """(Encapsulated key 32 ‖ ciphertext ‖ tag 16, 32 bytes exported). Raises PeerError BAD_KEY."""
+        return hpke.seal(self.dh, ephemeral, self.dh_public(ephemeral), public, info, plaintext)
+
+    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None:
+        """(Plaintext, 32 bytes exported), or None where key, info or a bit is another. Raises PeerError BAD_KEY."""
+        return hpke.open_sealed(self.dh, private, self.dh_public(private), info, sealed)
 
     def relay_dh_public(self, key: RelayKey) -> DhPublic:
         """The X25519 form of a relay's Ed25519 key, its Noise static key. Raises PeerError BAD_KEY (no point)."""

@@ -5,116 +5,15 @@ with it; what they were about is in the store and is asked again on the next.
 """
 
 from collections.abc import Iterable
-from enum import Enum, auto
-from typing import NamedTuple
 
-from protocol.delivery import health
+from protocol.delivery import entries, health
+from protocol.delivery.sessions import HostSession
+from protocol.delivery.tunnels import Far, Tunnels
 from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
-from protocol.keys import Connection, HandshakeHash, RelayKey, Request, Subscription
-from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
+from protocol.keys import Connection, HandshakeHash, RelayKey
 from protocol.mailbox import HostTrouble
 from protocol.step import Step
-
-BACKLOG_TRAVELS = 16
-"""How much longer than alone a command and its answer may take with all before them that may wait on a link: 64
-deposits one way, 128 entries the other."""
-
-
-class Ask(Enum):
-    """What a request was about; with it goes the row that it concerns."""
-
-    CREATE = auto()
-    PROVE_QUEUE = auto()
-    SUBSCRIBE = auto()
-    SETTLE = auto()
-    DROP = auto()
-    PROVE_ROUTE = auto()
-    CLAIM = auto()
-    JOIN = auto()
-    DEPOSIT = auto()
-
-
-class Pending(NamedTuple):
-    """An unanswered request."""
-
-    ask: Ask
-    row: int
-    deadline: float
-
-
-class HostSession:
-    """One live connection to a host."""
-
-    def __init__(self, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> None:
-        self.connection = connection
-        self.relay = relay
-        self.handshake_hash = handshake_hash
-        self.pending: dict[Request, Pending] = {}
-        self.proven_routes: set[int] = set()
-        self.subscriptions: dict[Subscription, int] = {}
-        self.held: dict[int, int] = {}
-        self.in_flight = 0
-        self.creation_rests: dict[int, float] = {}
-        """Until when a queue that the host did not make is not asked for again."""
-        self.reclaimed: set[int] = set()
-        """Routes that were claimed again because a deposit was refused: once a session."""
-        self.backlog = False
-        """Sealed envelopes wait for room on this connection."""
-        self._next = 0
-        self._asked: set[tuple[Ask, int]] = set()
-        self._alarm = 0.0
-        """When it will be looked at whether the oldest request was answered; the younger ones wait for that."""
-
-    def request(self, step: Step, ask: Ask, row: int) -> Request:
-        """A fresh request number, remembered until it is answered."""
-        self._next += 1
-        request = Request(self._next)
-        patience = step.timing.reply_seconds + BACKLOG_TRAVELS * step.timing.travel_seconds
-        deadline = step.now.service + patience
-        self.pending[request] = Pending(ask, row, deadline)
-        if self._alarm <= step.now.service:
-            self._alarm = deadline
-            step.wake_at(deadline)
-        self._asked.add((ask, row))
-        self.in_flight += ask is Ask.DEPOSIT
-        return request
-
-    def answered(self, request: Request) -> Pending | None:
-        """What the request was about; nil where nothing was asked under this number."""
-        pending = self.pending.pop(request, None)
-        if pending is not None:
-            self._asked.discard((pending.ask, pending.row))
-            self.in_flight -= pending.ask is Ask.DEPOSIT
-        return pending
-
-    def is_silent(self, step: Step) -> bool:
-        """Whether its oldest request should have been answered by now; if not, asks to be looked at again."""
-        for pending in self.pending.values():
-            self._alarm = pending.deadline
-            step.wake_at(pending.deadline)
-            return pending.deadline <= step.now.service
-        self._alarm = 0.0
-        return False
-
-    def asked(self, ask: Ask, row: int) -> bool:
-        """Whether this very thing is under way."""
-        return (ask, row) in self._asked
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another deposit may be in flight."""
-        return self.in_flight < MAX_IN_FLIGHT_DEPOSITS
-
-    def subscribe(self, queue: int) -> Subscription:
-        """A fresh subscription number; an older one of the same queue means nothing any more."""
-        for number, other in list(self.subscriptions.items()):
-            if other == queue:
-                del self.subscriptions[number]
-        self._next += 1
-        self.subscriptions[Subscription(self._next)] = queue
-        self.held.pop(queue, None)
-        return Subscription(self._next)
 
 
 class Host:
@@ -132,9 +31,11 @@ class Host:
 
 
 class Hosts:
-    """All hosts and sessions of this process."""
+    """All hosts and sessions of this process. `forward`: contacts' relays are reached by an entry, or not at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, forward: bool = False) -> None:
+        self.tunnels = Tunnels()
+        self.forward = forward
         self.hosts: dict[RelayKey, Host] = {}
         self.sessions: dict[Connection, HostSession] = {}
         self._some_forgotten = True
@@ -165,6 +66,16 @@ class Hosts:
                 step.wake_at(known.next_dial)
         return known
 
+    def reach(self, step: Step, relay: RelayKey, host: str, direct: bool, contact: int | None) -> Host | Far:
+        """Where a contact's queue is: the host itself, or by way of an entry (see `entries.choose`)."""
+        if direct or not self.forward:
+            return self.want(step, relay, host, direct)
+        entry = entries.choose(step, self, relay, contact)
+        if entry is None:
+            return Far(relay, host)
+        own = self.want(step, entry.relay, entry.host, False)
+        return self.tunnels.reach(step, relay, host, entry.relay, own.session)
+
     def opened(self, step: Step, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> HostSession:
         """A session with a host that was dialled."""
         host = self.hosts.setdefault(relay, Host(relay, "", False))
@@ -184,6 +95,7 @@ class Hosts:
         session = self.sessions.pop(connection, None)
         if session is None:
             return None
+        self.tunnels.lost(session)
         host = self.hosts[session.relay]
         if host.session is not session:
             return None
@@ -218,6 +130,7 @@ class Hosts:
         """What was volatile is no longer sure: close every session, and dial again in a moment."""
         if gone is not None and (session := self.sessions.pop(gone, None)) is not None:
             self.hosts[session.relay].session = None
+        self.tunnels = Tunnels()
         for session in self.sessions.values():
             step.effects.append(Disconnect(session.connection, Code.INTERNAL))
         soon = step.now.service + step.timing.redial_first_seconds
@@ -242,6 +155,7 @@ class Hosts:
         host = self.hosts.pop(relay, None)
         self._some_forgotten = True
         if host is not None and host.session is not None:
+            self.tunnels.lost(host.session)
             del self.sessions[host.session.connection]
         step.effects.append(HangUp(relay))
 
@@ -249,6 +163,7 @@ class Hosts:
         """Hosts that contacts named once, and no queue or route of anybody names any more."""
         for relay in [relay for relay in self.hosts if relay not in used]:
             self.forget(step, relay)
+        self.tunnels.forget_unused(used)
         for trouble in step.tx.troubles.find():
             if trouble.relay not in used:
                 step.tx.troubles.remove(trouble.relay)
@@ -263,6 +178,7 @@ class Hosts:
         for session in self.sessions.values():
             if session.is_silent(step):
                 step.effects.append(Disconnect(session.connection, Code.SILENT))
+        self.tunnels.give_up_the_silent(step)
 
     def open_sessions(self) -> Iterable[HostSession]:
         """In the order in which they were opened."""

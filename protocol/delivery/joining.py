@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from protocol.crypto.proofs import claim_message
 from protocol.delivery import outbox, queues, routes
-from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.hosts import Hosts
 from protocol.delivery.inviting import identity_keys, own_profile, own_relays
+from protocol.delivery.sessions import Ask, HostSession
 from protocol.envelope.envelope import seal_envelope
 from protocol.envelope.items import NewRoutes, Sender, Senders, encode_item, pad_items
 from protocol.envelope.items import Profile as ProfileItem
@@ -149,7 +150,7 @@ def _check(step: Step, invitation: Invitation) -> None:
 def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:
     """Claim at candidate `first`, once its host is connected."""
     candidate = _candidates.decode(row.candidates)[first]
-    host = hosts.want(step, candidate.relay, candidate.host, candidate.direct)
+    host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None)
     if host.session is not None:
         _claim(step, host.session, row.id * MAX_CANDIDATES + first, candidate)
 
@@ -161,7 +162,7 @@ def _claim(step: Step, session: HostSession, reference: int, candidate: Candidat
     message = claim_message(candidate.relay, candidate.named, sender)
     signature = step.suite.sign(step.suite.signing_key(candidate.claim_seed), message)
     request = session.request(step, Ask.JOIN, reference)
-    step.send(session.connection, Claim(request, candidate.named, sender, signature))
+    session.send(step, Claim(request, candidate.named, sender, signature))
 
 
 def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
@@ -174,7 +175,7 @@ def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
             _ask(step, hosts, row, positions[row.id])
             continue
         for position, candidate in enumerate(_candidates.decode(row.candidates)):
-            host = hosts.want(step, candidate.relay, candidate.host, candidate.direct)
+            host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None)
             if host.session is not None:
                 _claim(step, host.session, row.id * MAX_CANDIDATES + position, candidate)
                 break
@@ -284,7 +285,7 @@ def _claim_the_others(step: Step, hosts: Hosts, contact: int) -> None:
     """At once, so that nobody else who holds the link can."""
     for route in routes.ordered(step, contact):
         if route.state is RouteState.UNCLAIMED:
-            host = hosts.want(step, route.relay, route.host, route.direct)
+            host = hosts.reach(step, route.relay, route.host, route.direct, contact)
             if host.session is not None:
                 routes.claim(step, host.session, route)
 

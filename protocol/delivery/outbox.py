@@ -10,9 +10,10 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from protocol.delivery import health, pairing, routes
-from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import tick, ticked
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
+from protocol.delivery.sessions import Ask, HostSession
 from protocol.envelope.content import Text, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.fragments import cut_fragment, fragment_count
@@ -91,7 +92,7 @@ def pump(step: Step, hosts: Hosts, contact_id: int) -> None:
             _deposit(step, session, route, _seal_next(step, contact, state, route, encoded, carried))
 
 
-def deposit_again(step: Step, session: HostSession) -> None:
+def deposit_again(step: Step, hosts: Hosts, session: HostSession) -> None:
     """What was sealed for this host and has no custody yet, byte for byte, as far as the connection has room."""
     session.backlog = not session.has_room
     if session.backlog:
@@ -101,7 +102,9 @@ def deposit_again(step: Step, session: HostSession) -> None:
         if not session.has_room:
             break
         route = step.tx.routes.get(row.route)
-        if route is not None and not session.asked(Ask.DEPOSIT, row.id):
+        if route is None or session.asked(Ask.DEPOSIT, row.id):
+            continue
+        if hosts.reach(step, route.relay, route.host, route.direct, route.contact).session is session:
             _deposit(step, session, route, row)
     session.backlog = len(rows) == MAX_IN_FLIGHT_DEPOSITS
 
@@ -304,7 +307,7 @@ def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -
     if not rows:
         return set()
     if _alternative(step, hosts, route) is None:
-        hosts.want(step, route.relay, route.host, route.direct)
+        hosts.reach(step, route.relay, route.host, route.direct, route.contact)
         return set()
     for row in rows[: _room(step, route.contact)]:
         _send_elsewhere(step, row)
@@ -317,7 +320,8 @@ def _alternative(step: Step, hosts: Hosts, avoided: PeerRoute) -> PeerRoute | No
     for route in routes.ordered(step, avoided.contact):
         if route.id == avoided.id or route.retry_at > step.now.service:
             continue
-        if hosts.want(step, route.relay, route.host, route.direct).session is not None and found is None:
+        host = hosts.reach(step, route.relay, route.host, route.direct, route.contact)
+        if host.session is not None and found is None:
             found = route
     return found
 
@@ -365,7 +369,7 @@ def _room_of(contact: Contact, state: Ratchet) -> int:
 
 def _deposit(step: Step, session: HostSession, route: PeerRoute, row: SealedEnvelope) -> None:
     routes.prove(step, session, route)
-    step.send(session.connection, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
+    session.send(step, Deposit(session.request(step, Ask.DEPOSIT, row.id), row.envelope))
 
 
 def _seal_next(
@@ -401,7 +405,7 @@ def _missing(step: Step, contact: Contact, limit: int) -> list[int]:
 
 
 def owe_report(step: Step, contact: Contact) -> None:
-    """An envelope brought something, and others before it have not come: the contact hears of it in any case."""
+    """An envelope came, empty maybe, and others before it have not: the contact hears of it in any case."""
     if _missing(step, contact, 1):
         tick(step, contact.id, 1)
 

@@ -5,9 +5,10 @@ from collections.abc import Container, Sequence
 from msgspec.structs import replace
 
 from protocol.crypto.proofs import create_message, prove_message, receive_id
-from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import announce_routes
 from protocol.delivery.operators import of_one_operator
+from protocol.delivery.sessions import Ask, HostSession
 from protocol.errors import Code
 from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, RelayKey, SendId
 from protocol.limits import MAX_INVITATION_DAYS, MAX_RETIRING_PER_CONTACT, MAX_ROUTES, RETENTION_DAYS

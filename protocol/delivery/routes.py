@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from protocol.crypto.proofs import claim_message, prove_message
-from protocol.delivery.hosts import Ask, Hosts, HostSession
+from protocol.delivery.hosts import Hosts
+from protocol.delivery.sessions import Ask, HostSession
 from protocol.errors import Code
 from protocol.keys import RelayKey, SenderKey, SigningKey
 from protocol.mailbox import Contact, ContactState, PeerRoute, RouteState
@@ -70,7 +71,7 @@ def choose(step: Step, hosts: Hosts, contact: int) -> tuple[PeerRoute, HostSessi
         if route.retry_at > step.now.service:
             step.wake_at(route.retry_at)
             continue
-        host = hosts.want(step, route.relay, route.host, route.direct)
+        host = hosts.reach(step, route.relay, route.host, route.direct, contact)
         if host.session is not None:
             if route.state is RouteState.CLAIMED:
                 return route, host.session
@@ -103,12 +104,12 @@ def claim(step: Step, session: HostSession, route: PeerRoute) -> None:
         step.suite.signing_key(route.claim_seed), claim_message(route.relay, route.send_id, sender)
     )
     request = session.request(step, Ask.CLAIM, route.id)
-    step.send(session.connection, Claim(request, route.send_id, sender, signature))
+    session.send(step, Claim(request, route.send_id, sender, signature))
 
 
 def prove(step: Step, session: HostSession, route: PeerRoute) -> None:
     """Once a session and route, ahead of the first deposit: later ones need no check."""
-    if route.id in session.proven_routes:
+    if not session.proves or route.id in session.proven_routes:
         return
     session.proven_routes.add(route.id)
     message = prove_message(session.handshake_hash, Role.SENDER, route.send_id)

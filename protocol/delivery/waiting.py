@@ -80,7 +80,8 @@ class Waiting:
         former = self._accepts.pop(number, None)
         if former is not None:
             step.effects.append(Answer(former.request, WorldError("The same invitation is being accepted elsewhere.")))
-        deadline = step.now.service + 3 * step.timing.dial_seconds + step.timing.travel_seconds
+        patience = 3 * step.timing.dial_seconds + step.timing.travel_seconds
+        deadline = step.now.service + patience + (step.timing.forward_seconds if self._hosts.forward else 0.0)
         self._accepts[number] = _Accept(request, deadline)
         step.wake_at(deadline)
 

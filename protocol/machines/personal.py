@@ -8,17 +8,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
-from protocol.delivery.hosts import Ask, Hosts, HostSession, Pending
-from protocol.delivery.items import queue_content, queue_receipt, tick
+from protocol.delivery.hosts import Hosts
+from protocol.delivery.items import queue_content
+from protocol.delivery.sessions import Ask, HostSession, Pending
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
 from protocol.entropy import Entropy
 from protocol.envelope.envelope import parse_envelope
-from protocol.envelope.items import Discovery, Fragment, Item, NewRoutes, Receipt, Received
-from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import Code, DiskFullError, PeerError, WorldError
 from protocol.events import (
     Closed,
@@ -41,7 +42,8 @@ from protocol.limits import (
     MAX_IN_FLIGHT_DEPOSITS,
     MAX_UNDELIVERED_ENVELOPES,
 )
-from protocol.mailbox import Contact, InvitationState, MessageState, PersonalTransaction, QueueState, RouteState
+from protocol.machines import incoming
+from protocol.mailbox import InvitationState, MessageState, PersonalTransaction, QueueState, RouteState
 from protocol.operations import (
     Accept,
     CancelInvitation,
@@ -71,7 +73,9 @@ from protocol.wire.commands import (
     Ended,
     Marker,
     MarkerKind,
+    Reachable,
     Refused,
+    Returned,
     Subscribed,
 )
 
@@ -79,13 +83,17 @@ from protocol.wire.commands import (
 class Personal:
     """The machine; `suite`, `entropy` and `timing` are all that it knows of the outside."""
 
-    def __init__(self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0) -> None:
-        """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3)."""
+    def __init__(
+        self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0, *, forward: bool = False
+    ) -> None:
+        """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3). `forward`: relays of
+        contacts are reached by an entry relay only (Spec 12)."""
         self._suite = suite
         self._entropy = entropy
-        self._timing = timing
+        # What is reported missing may have come while the report was being mixed.
+        self._timing = replace(timing, gap_seconds=timing.gap_seconds + timing.forward_seconds) if forward else timing
         self._features = features
-        self._hosts = Hosts()
+        self._hosts = Hosts(forward)
         self._waiting = Waiting(self._hosts)
         self._wake = math.inf
         self._next_housekeeping = 0.0
@@ -145,7 +153,9 @@ class Personal:
         for session in self._hosts.open_sessions():
             queues.create_again(step, session)
             if unstored:
-                outbox.deposit_again(step, session)
+                outbox.deposit_again(step, self._hosts, session)
+        for tunnel in self._hosts.tunnels.all() if unstored else ():
+            outbox.deposit_again(step, self._hosts, tunnel)
         due = step.tx.items.next_due()
         if due is not None and due <= step.now.service:
             self._pump_all(step, touched)
@@ -177,10 +187,16 @@ class Personal:
         session = self._hosts.opened(step, event.connection, event.relay, event.handshake_hash)
         for queue in step.tx.queues.find(relay=event.relay):
             queues.attend(step, session, queue)
-        for route in step.tx.routes.find(relay=event.relay):
+        self._use(step, session)
+
+    def _use(self, step: Step, session: HostSession) -> None:
+        """A relay of contacts can be reached: what waited for it goes on."""
+        for route in step.tx.routes.find(relay=session.relay):
             if route.state is RouteState.UNCLAIMED and route.retry_at <= step.now.service:
-                routes.claim(step, session, route)
-        outbox.deposit_again(step, session)
+                reached = self._hosts.reach(step, route.relay, route.host, route.direct, route.contact).session
+                if reached is session:
+                    routes.claim(step, session, route)
+        outbox.deposit_again(step, self._hosts, session)
         self._waiting.go_on(step)
         self._pump_all(step, outbox.reroute(step, self._hosts))
 
@@ -245,11 +261,11 @@ class Personal:
         if pending.ask is Ask.CLAIM:
             route = routes.claimed(step, pending.row)
             if route is not None:
-                outbox.deposit_again(step, session)
+                outbox.deposit_again(step, self._hosts, session)
                 outbox.pump(step, self._hosts, route.contact)
         elif pending.ask is Ask.JOIN:
             self._waiting.joined(step, joining.claimed(step, self._hosts, pending.row, reply))
-            outbox.deposit_again(step, session)
+            outbox.deposit_again(step, self._hosts, session)
 
     def _subscribed(self, _step: Step, session: HostSession, reply: Subscribed) -> None:
         self._answered(session, reply.request)
@@ -262,13 +278,29 @@ class Personal:
         if contact and outbox.send_missing(step, contact):  # reported before its relay took it, once more
             self._missing.add(contact)
         if session.backlog and session.in_flight < MAX_IN_FLIGHT_DEPOSITS // 2:
-            outbox.deposit_again(step, session)
+            outbox.deposit_again(step, self._hosts, session)
         if was_full:
             self._pump_all(step, set())
         elif contact:
             outbox.pump(step, self._hosts, contact)
 
+    def _reachable(self, step: Step, session: HostSession, reply: Reachable) -> None:
+        tunnel = self._hosts.tunnels.established(step, session, reply)
+        if tunnel is not None:
+            self._use(step, tunnel)
+
+    def _returned(self, step: Step, session: HostSession, reply: Returned) -> None:
+        found = self._hosts.tunnels.returned(step, session, reply)
+        if found is not None:
+            tunnel, command = found
+            _REPLIES[type(command)](self, step, tunnel, command)
+
     def _refused(self, step: Step, session: HostSession, reply: Refused) -> None:
+        relay = self._hosts.tunnels.refused(step, session, reply)
+        if relay is not None:
+            self._waiting.unreachable(step, relay, "another relay could not reach it")
+            self._pump_all(step, outbox.reroute(step, self._hosts))
+            return
         pending = self._answered(session, reply.request)
         contact = 0
         if pending.ask in (Ask.CREATE, Ask.PROVE_QUEUE, Ask.SUBSCRIBE):
@@ -355,44 +387,15 @@ class Personal:
         for item in outcome.items:
             fresh = step.tx.contacts.get(contact_id)
             assert fresh is not None
-            self._item(step, fresh, item)
+            if incoming.take(step, fresh, item):
+                self._missing.add(contact_id)
         if outcome.fate is inbox.Fate.OPENED:
             now = step.tx.contacts.get(contact_id)
             if now is not None and now.state is not was:
                 contacts.changed(step, contact_id)
-            if now is not None and any(type(item) is not Received for item in outcome.items):
+            if now is not None:
                 outbox.owe_report(step, now)
             outbox.pump(step, self._hosts, contact_id)
-
-    def _item(self, step: Step, contact: Contact, item: Item) -> None:
-        match item:
-            case Received():
-                if outbox.take_received(step, contact, item) and outbox.send_missing(step, contact.id):
-                    self._missing.add(contact.id)
-            case Fragment():
-                self._fragment(step, contact, item)
-            case Receipt():
-                for message_id in timeline.advance(step, contact.id, item.message_ids, MessageState.DELIVERED):
-                    outbox.delivered(step, contact.id, message_id)
-            case NewRoutes():
-                routes.learn(step, contact, item.version, item.routes, outbox.supersede_route)
-                tick(step, contact.id, 1)  # whoever has nothing to say would never tell that they came
-            case ProfileItem():
-                contacts.learn_name(step, contact, item.name)
-                pairing.learn_features(step, contact.id, item.features)
-            case Discovery():
-                pairing.take(step, contact.id, item)
-            case _:
-                pass  # `senders` outside a handshake says nothing
-
-    def _fragment(self, step: Step, contact: Contact, item: Fragment) -> None:
-        try:
-            content = inbox.take_fragment(step, contact, item)
-        except PeerError:
-            return
-        if content is not None:
-            timeline.add_received(step, contact, content)
-            queue_receipt(step, contact.id, content.message_id)
 
     # What the person asks
 
@@ -469,6 +472,8 @@ _REPLIES: dict[type, Callable[[Personal, Step, HostSession, Any], None]] = {
     Delivery: Personal._delivery,
     Marker: Personal._marker,
     Ended: Personal._ended,
+    Reachable: Personal._reachable,
+    Returned: Personal._returned,
 }
 
 _OPERATIONS: dict[type, Callable[[Personal, Step, int, Any], None]] = {

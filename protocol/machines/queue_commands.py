@@ -123,6 +123,17 @@ class Step:
     def reply(self, command: ToNode) -> None:
         self.effects.append(Send(self.connection, command))
 
+    def take_over(self, other: "Step") -> None:
+        """What is to follow from the commands of another step with the same transaction; but not its replies."""
+        self.due += other.due
+        self.woken.update(other.woken)
+        if other.erase_by is not None:
+            self.erase_by = other.erase_by if self.erase_by is None else min(self.erase_by, other.erase_by)
+
+    def replies(self) -> list[Command]:
+        """What is to be said on the connection."""
+        return [effect.command for effect in self.effects if isinstance(effect, Send)]
+
     def append(self, queue: QueueNumber, body: bytes, counted: bool) -> None:
         """An entry, until it is acknowledged or retention is over."""
         self.tx.entries.append(queue, body, self.now.service, counted)

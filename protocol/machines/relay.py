@@ -8,11 +8,12 @@ is then erased in a batch of its own.
 from collections.abc import Sequence as Rows
 
 from protocol.crypto.suite import Suite
-from protocol.effects import Effect, Send, Wake
+from protocol.effects import Disconnect, Effect, Send, Wake
 from protocol.errors import Code
-from protocol.events import Closed, Event, Failed, Now, Opened, Received, Started, TimePassed, Woken
+from protocol.events import Closed, Event, Failed, Now, Opened, Received, Started, TimePassed, Unreachable, Woken
 from protocol.keys import Connection, RelayKey
 from protocol.limits import MAX_EXPIRED_PER_STEP, QUEUE_QUOTA_ENVELOPES
+from protocol.machines.forwarding import Forwarding
 from protocol.machines.queue_commands import (
     RETENTION_SECONDS,
     Acknowledging,
@@ -26,27 +27,51 @@ from protocol.machines.queue_commands import (
 from protocol.machines.subscriptions import Subscriptions
 from protocol.store import RelayTransaction
 from protocol.timing import Timing
-from protocol.wire.commands import Ack, Claim, Create, Deposit, Drop, Info, Prove, Refused, Settle, Subscribe
+from protocol.wire.commands import (
+    Ack,
+    Claim,
+    Command,
+    Create,
+    Deposit,
+    Describe,
+    Drop,
+    Forward,
+    Info,
+    Onion,
+    Prove,
+    Refused,
+    Settle,
+    Subscribe,
+    Via,
+)
 
 
 class Relay:
     """`protocol.machines.contract.Machine[RelayTransaction]`.
 
     `relay_key` is this relay's own public key, which claims are bound to. `quota_envelopes` bounds each queue.
-    `offered`: the signed list of relays that whoever asks is given, as it is.
+    `offered`: the signed list of relays that whoever asks is given, as it is. `forwarding`: None where it does none.
     """
 
     def __init__(
         self, suite: Suite, timing: Timing, relay_key: RelayKey, quota_envelopes: int = QUEUE_QUOTA_ENVELOPES,
-        offered: bytes = b"",
+        offered: bytes = b"", forwarding: Forwarding | None = None,
     ) -> None:  # fmt: skip
-        self.next_wake: float | None = None
         self._timing = timing
         self._commands = Commands(suite, relay_key, quota_envelopes, offered)
+        self._forwarding = forwarding
+        self._expiry_at: float | None = None
+        self._keys_at: float | None = None
         self._sessions: dict[Connection, Session] = {}
         self._subscriptions = Subscriptions()
         self._due: list[Due] = []
         self._owed: dict[Acknowledging, None] = {}
+
+    @property
+    def next_wake(self) -> float | None:
+        """Service seconds at which something is over, or due."""
+        tick = self._forwarding.entry.next_wake if self._forwarding is not None else None
+        return min((time for time in (self._expiry_at, self._keys_at, tick) if time is not None), default=None)
 
     def handle(self, event: Event, tx: RelayTransaction, now: Now) -> Rows[Effect]:
         """One event. Raises PeerError: MALFORMED (not an envelope), LIMIT (too much for one connection)."""
@@ -58,40 +83,71 @@ class Relay:
             case TimePassed():
                 return self._time_passed(tx, now)
             case Opened():
-                self._opened(event)
+                return self._opened(event, now)
             case Closed():
-                self._closed(event)
+                return self._closed(event, now)
             case Started():
-                self.next_wake = self._next_expiry(tx)
+                self._expiry_at = self._next_expiry(tx)
+                self._renew_keys(tx, now)
+                return ()
+            case Unreachable() if self._forwarding is not None:
+                return self._forwarding.entry.unreachable(event.relay, now)
             case Failed():
-                return self._failed(event, now)
-            case _:
-                raise AssertionError(f"a relay neither dials nor is asked: {event}")
-        return ()
+                return self._failed(event, tx, now)
+        raise AssertionError(f"a relay is not asked, and dials only to forward: {event}")
 
     # Connections
 
-    def _opened(self, event: Opened) -> None:
+    def _opened(self, event: Opened, now: Now) -> Rows[Effect]:
+        if event.relay is not None:
+            assert self._forwarding is not None
+            return self._forwarding.entry.opened(event.connection, event.relay, now)
+        self._open(event)
+        return ()
+
+    def _open(self, event: Opened) -> None:
         self._sessions.setdefault(event.connection, Session(event.handshake_hash))
         self._subscriptions.open(event.connection)
 
-    def _closed(self, event: Closed) -> None:
+    def _closed(self, event: Closed, now: Now) -> Rows[Effect]:
         self._sessions.pop(event.connection, None)
         self._subscriptions.close(event.connection)
         for owed in [owed for owed in self._owed if owed.connection == event.connection]:
             del self._owed[owed]
+        return self._forwarding.entry.closed(event.connection, now) if self._forwarding is not None else ()
 
     def _received(self, event: Received, tx: RelayTransaction, now: Now) -> list[Effect]:
         session = self._sessions.get(event.connection)
         if session is None:
-            return []
+            return self._replied(event, now)
         step = Step(event.connection, session, self._subscriptions, tx, now)
         for command in event.commands:
-            self._commands.carry_out(command, step)
+            self._carry_out(command, step)
         self._due += step.due
         if step.erase_by is not None:
             self._wake_by(step.erase_by)
         return [*step.effects, *map(Wake, step.woken)]
+
+    def _carry_out(self, command: Command, step: Step) -> None:
+        match command:
+            case Via() | Forward() | Onion() | Describe():
+                if self._forwarding is None:
+                    step.refuse(command.request)
+                else:
+                    self._forwarding.carry_out(command, step, self._commands)
+            case _:
+                self._commands.carry_out(command, step)
+
+    def _replied(self, event: Received, now: Now, *, again: bool = False) -> list[Effect]:
+        """By a relay that this one dialled to forward."""
+        entry = self._forwarding.entry if self._forwarding is not None else None
+        if entry is None or not entry.is_destination(event.connection):
+            return []
+        return [
+            effect
+            for command in event.commands
+            for effect in entry.received(event.connection, command, now, again=again)
+        ]
 
     # After the commit, or instead of it
 
@@ -110,17 +166,24 @@ class Relay:
         effects += self._subscriptions.push(event.queues, tx)
         return effects
 
-    def _failed(self, event: Failed, now: Now) -> list[Effect]:
+    def _failed(self, event: Failed, tx: RelayTransaction, now: Now) -> list[Effect]:
         """Nothing of the batch was stored. What was acknowledged is still to be erased, or its window never moves."""
         self._due.clear()
         failed = event.event
+        if self._forwarding is not None:
+            self._forwarding.keys.load(tx)
         match failed:
+            case Opened() if failed.relay is not None:
+                return [Disconnect(failed.connection, Code.INTERNAL)]
             case Opened():
-                self._opened(failed)
+                self._open(failed)
             case Closed():
-                self._closed(failed)
+                return list(self._closed(failed, now))
             case Started() | TimePassed():
-                self.next_wake = now.service + self._timing.store_retry_seconds
+                self._expiry_at = now.service + self._timing.store_retry_seconds
+                self._keys_at = self._expiry_at if self._forwarding is not None else None
+            case Received() if failed.connection not in self._sessions:
+                return self._replied(failed, now, again=True)
             case Received():
                 return self._failed_commands(failed, now)
         return []
@@ -131,7 +194,22 @@ class Relay:
             match command:
                 case Ack():
                     self._owe(event.connection, command, now)
-                case Create() | Claim() | Settle() | Prove() | Subscribe() | Deposit() | Drop() | Info():
+                case Via() | Forward():
+                    if self._forwarding is not None:
+                        self._forwarding.entry.forget(event.connection, command.request)
+                    effects.append(Send(event.connection, Refused(command.request, Code.UNAVAILABLE)))
+                case (
+                    Create()
+                    | Claim()
+                    | Settle()
+                    | Prove()
+                    | Subscribe()
+                    | Deposit()
+                    | Drop()
+                    | Info()
+                    | Onion()
+                    | Describe()
+                ):
                     effects.append(Send(event.connection, Refused(command.request, Code.UNAVAILABLE)))
         return effects
 
@@ -144,6 +222,20 @@ class Relay:
     # Time
 
     def _time_passed(self, tx: RelayTransaction, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
+        if self._keys_at is not None and self._keys_at <= now.service:
+            self._renew_keys(tx, now)
+        if self._forwarding is not None:
+            effects += self._forwarding.entry.time_passed(now)
+        if self._expiry_at is not None and self._expiry_at <= now.service:
+            effects += self._expire(tx, now)
+        return effects
+
+    def _renew_keys(self, tx: RelayTransaction, now: Now) -> None:
+        if self._forwarding is not None:
+            self._keys_at = self._forwarding.keys.renew(tx, now.service)
+
+    def _expire(self, tx: RelayTransaction, now: Now) -> list[Effect]:
         for owed in self._owed:
             tx.entries.remove(owed.queue, owed.sequence)
         self._due += self._owed
@@ -156,7 +248,7 @@ class Relay:
         due = self._next_expiry(tx)
         if max(expired) < MAX_EXPIRED_PER_STEP and due is not None:
             due = max(due, now.service + 1.0)  # rounding must not make it due at once for ever
-        self.next_wake = due
+        self._expiry_at = due
         return [Wake(owed.queue) for owed in self._owed]
 
     def _next_expiry(self, tx: RelayTransaction) -> float | None:
@@ -165,5 +257,5 @@ class Relay:
         return min(times if link is None else [*times, link], default=None)
 
     def _wake_by(self, service: float) -> None:
-        if self.next_wake is None or service < self.next_wake:
-            self.next_wake = service
+        if self._expiry_at is None or service < self._expiry_at:
+            self._expiry_at = service

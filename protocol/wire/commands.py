@@ -1,7 +1,7 @@
 """The commands and replies of a frame (Spec 8 §2–§4): msgpack arrays whose first element is the kind.
 
-Each request has at most one reply, paired by its request number. Kinds 9–14 are reserved for forwarding and blobs, so
-an unknown kind is malformed in version 1.
+Each request has at most one reply, paired by its request number. Kinds 13 and 14 are reserved for blobs, so an unknown
+kind is malformed in version 1.
 """
 
 from enum import IntEnum
@@ -11,15 +11,18 @@ from msgspec import Meta, Struct
 
 from protocol.errors import Code
 from protocol.keys import (
+    U8,
     U16,
     U32,
     ClaimKeyField,
+    DhPublicField,
     Digest,
     LinkIdField,
     Minute,
     MinuteField,
     ReceiveIdField,
     RecipientKeyField,
+    RelayKeyField,
     Request,
     RequestField,
     SenderKeyField,
@@ -28,7 +31,15 @@ from protocol.keys import (
     SignatureField,
     SubscriptionField,
 )
-from protocol.limits import ENVELOPE_BYTES, RELAY_LIST_PART_BYTES, SEALED_INVITATION_BYTES
+from protocol.limits import (
+    CLAIM_REPLY_BYTES,
+    ENVELOPE_BYTES,
+    MAX_HOST_BYTES,
+    ONION_BYTES,
+    RELAY_LIST_PART_BYTES,
+    REPLY_BYTES,
+    SEALED_INVITATION_BYTES,
+)
 
 
 class Role(IntEnum):
@@ -62,6 +73,7 @@ class _Wire(Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc
 SealedInvitation: TypeAlias = Annotated[
     bytes, Meta(min_length=SEALED_INVITATION_BYTES, max_length=SEALED_INVITATION_BYTES)
 ]
+OnionField: TypeAlias = Annotated[bytes, Meta(min_length=ONION_BYTES, max_length=ONION_BYTES)]
 EnvelopeField: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=ENVELOPE_BYTES)]
 
 
@@ -136,6 +148,36 @@ class Drop(_Wire, frozen=True, tag=8):
 
     request: RequestField
     receive_id: ReceiveIdField
+
+
+class Via(_Wire, frozen=True, tag=9):
+    """Name a relay that `forward` is to reach, by a number of this session. Answered by its descriptor (Spec 12 §5)."""
+
+    request: RequestField
+    destination: U8
+    host: Annotated[str, Meta(min_length=1, max_length=MAX_HOST_BYTES)]
+    relay: RelayKeyField
+
+
+class Forward(_Wire, frozen=True, tag=10):
+    """Carry an onion to a destination that `via` named."""
+
+    request: RequestField
+    destination: U8
+    onion: OnionField
+
+
+class Onion(_Wire, frozen=True, tag=11):
+    """An onion for the relay that gets this, from an entry relay."""
+
+    request: RequestField
+    onion: OnionField
+
+
+class Describe(_Wire, frozen=True, tag=12):
+    """Ask a relay for its descriptor."""
+
+    request: RequestField
 
 
 class Info(_Wire, frozen=True, tag=15):
@@ -216,6 +258,15 @@ class Ended(_Wire, frozen=True, tag=40):
     subscription: SubscriptionField
 
 
+class Descriptor(_Wire, frozen=True):
+    """The key that onions for a relay are sealed to: an epoch, the key, the last minute, signed by the relay's key."""
+
+    epoch: U8
+    key: DhPublicField
+    until: MinuteField
+    signature: SignatureField
+
+
 class Described(_Wire, frozen=True, tag=41):
     """One part of the list, and how many there are: 0 where the relay offers none."""
 
@@ -224,9 +275,36 @@ class Described(_Wire, frozen=True, tag=41):
     chunk: Annotated[bytes, Meta(max_length=RELAY_LIST_PART_BYTES)]
 
 
-OnWireToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Info | Shape
+class Reachable(_Wire, frozen=True, tag=42):
+    """The answer to `via` and `describe`."""
+
+    request: RequestField
+    descriptor: Descriptor
+
+
+class Returned(_Wire, frozen=True, tag=43):
+    """The sealed reply to `forward` or `onion`."""
+
+    request: RequestField
+    sealed: Annotated[bytes, Meta(min_length=REPLY_BYTES, max_length=CLAIM_REPLY_BYTES)]
+
+
+OnWireToRelay: TypeAlias = (
+    Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Via | Forward | Onion | Describe | Info | Shape
+)
 OnWireToNode: TypeAlias = (
-    Done | Claimed | Subscribed | Stored | Refused | Custody | Delivery | Marker | Ended | Described
+    Done
+    | Claimed
+    | Subscribed
+    | Stored
+    | Refused
+    | Custody
+    | Delivery
+    | Marker
+    | Ended
+    | Described
+    | Reachable
+    | Returned
 )
 
 
@@ -238,7 +316,11 @@ class Accepted(Struct, frozen=True, gc=False):
     minute: Minute
 
 
-ToRelay: TypeAlias = Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Info
+ToRelay: TypeAlias = (
+    Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Via | Forward | Onion | Describe | Info
+)
 """What a relay's machine is handed: `shape` is its link's own."""
-ToNode: TypeAlias = Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended | Described
+ToNode: TypeAlias = (
+    Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended | Described | Reachable | Returned
+)
 Command: TypeAlias = ToRelay | ToNode | Shape

@@ -1,7 +1,7 @@
 """Nothing is lost, nothing is shown twice: what one side wrote is what the other side shows (Spec 6)."""
 
 from protocol.envelope.envelope import parse_envelope
-from protocol.mailbox import ContactState, MessageState
+from protocol.mailbox import ContactState, MessageState, RouteState
 from simulations.checkers import Violation
 from simulations.checkers.conversations import Side, conversations, one_sided
 from simulations.host import PersonHost
@@ -60,13 +60,18 @@ def _may_wait(world: World, side: Side) -> bool:
 
 
 def _lost_handshake(world: World, side: Side) -> bool:
-    """Whether a relay threw away what would have made this contact known to the other one (Spec 6 §2)."""
+    """Whether what would have made this contact known to the other one was thrown away wherever it may go (Spec 6 §2).
+
+    It is repeated on each route in turn, but a relay that remembers it does not store it twice.
+    """
     if side.contact.state is not ContactState.WAITING:
         return False
     with side.person.disk.look() as tx:
         handshakes = [row.envelope for row in tx.envelopes.find(contact=side.contact.id) if row.index == 0]
+        routes = [row for row in tx.routes.find(contact=side.contact.id) if row.state is not RouteState.REFUSED]
     bodies = {parse_envelope(envelope).body for envelope in handshakes if envelope}
-    return any(bodies & relay.thrown_away for relay in world.relays)
+    relays = [world.relay_of(route.relay) for route in routes]
+    return all(relay is None or bodies & relay.thrown_away for relay in relays)
 
 
 def _check_direction(sender: Side, reader: Side) -> None:

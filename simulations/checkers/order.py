@@ -1,5 +1,7 @@
 """Both ends show one conversation in one order, and nothing before what its author had seen (Spec 6 §6)."""
 
+from itertools import pairwise
+
 from protocol.mailbox import Message
 from simulations.checkers import Violation
 from simulations.checkers.conversations import Side, conversations
@@ -11,12 +13,21 @@ def check_order(world: World) -> None:
     for inviter, joiner in conversations(world):
         for side in (inviter, joiner):
             _check_causes(side)
+            _check_own(side)
         for author, reader in ((inviter, joiner), (joiner, inviter)):
             _check_authors_order(author, reader)
         first, second = _sorted(inviter, inviters=True), _sorted(joiner, inviters=False)
         if first != second:
             at = next(place for place, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
             raise Violation("order", f"{inviter.name} and {joiner.name} differ at message {at} of {len(first)}")
+
+
+def _check_own(side: Side) -> None:
+    """Whatever an author writes names what it wrote before."""
+    own = sorted((message for message in side.messages if message.mine), key=lambda message: message.id)
+    for before, message in pairwise(own):
+        if before.message_id not in _parents(message):
+            raise Violation("order", f"{side.name} wrote {message.text[:40]!r} as if nothing had been before it")
 
 
 def _check_causes(side: Side) -> None:

@@ -7,6 +7,7 @@ _INBOX = "protocol/delivery/inbox.py"
 _ITEMS = "protocol/delivery/items.py"
 _ROUTES = "protocol/delivery/routes.py"
 _HOSTS = "protocol/delivery/hosts.py"
+_HOST_SESSIONS = "protocol/delivery/sessions.py"
 _QUEUES = "protocol/delivery/queues.py"
 _JOINING = "protocol/delivery/joining.py"
 _INVITING = "protocol/delivery/inviting.py"
@@ -25,8 +26,8 @@ OF_DELIVERY = (
         "deposits-not-repeated",
         _OUTBOX,
         "What was sealed and has no custody is deposited again.",
-        "        if route is not None and not session.asked(Ask.DEPOSIT, row.id):",
-        "        if route is not None and row.index == 0 and not session.asked(Ask.DEPOSIT, row.id):",
+        "        if route is None or session.asked(Ask.DEPOSIT, row.id):",
+        "        if route is None or row.index > 0 or session.asked(Ask.DEPOSIT, row.id):",
     ),
     Mutant(
         "relayed-after-one-fragment",
@@ -250,7 +251,7 @@ OF_DELIVERY = (
     ),
     Mutant(
         "answers-free-no-room",
-        _HOSTS,
+        _HOST_SESSIONS,
         "An answered deposit makes room for another.",
         "            self.in_flight -= pending.ask is Ask.DEPOSIT\n",
         "",

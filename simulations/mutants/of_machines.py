@@ -191,8 +191,8 @@ OF_MACHINES = (
         "missing-forgotten",
         _PERSONAL,
         "What a contact reported missing is sent again once it is old enough.",
-        "                    self._missing.add(contact.id)",
-        "                    pass",
+        "                self._missing.add(contact_id)",
+        "                pass",
     ),
     Mutant(
         "nothing-rerouted",

@@ -6,10 +6,11 @@ the victim.
 
 from random import Random
 
-from protocol.crypto.labels import SIGN_RELAY_LIST
+from protocol.crypto.labels import ONION, SIGN_RELAY_LIST
 from protocol.crypto.noise import Initiator, Responder
 from protocol.crypto.suite import RealSuite, sha256
 from protocol.envelope.envelope import seal_envelope
+from protocol.forwarding.onion import open_onion, open_reply
 from protocol.keys import (
     ClaimSeed,
     DhPrivate,
@@ -39,6 +40,7 @@ from protocol.wire.frames import MAX_COMMAND_BYTES
 _HEADER_BYTES = 32 + 1_184 + 1_088 + 8
 _FRAME_BYTES = MAX_COMMAND_BYTES + 2
 _DEPOSITS = 64
+_ONION_CONTENT_BYTES = 3_945
 
 
 class Dice:
@@ -61,6 +63,7 @@ def _fit(data: bytes, length: int) -> bytes:
 SUITE, DICE = RealSuite(), Dice(1)
 RELAY_KEY = SUITE.signing_key(bytes(32))
 RELAY = RelayKey(RELAY_KEY[32:])
+ONION_KEY = DhPrivate(bytes(range(32)))
 SECRET = InvitationSecret(bytes(32))
 
 # An inviter, and a joiner whose handshake it has opened and answered.
@@ -132,6 +135,18 @@ def sealed_invitation(data: bytes) -> None:
     padded = _fit(data, INVITATION_PADDED_BYTES)
     sealed = salt + SUITE.seal(keys.key, salt, padded, RELAY + keys.link_id)
     decode_invitation(open_invitation(SUITE, keys, RELAY, sealed))
+
+
+def onion(data: bytes) -> None:
+    """Any plaintext in an onion that is well sealed: anybody can make one."""
+    public = SUITE.dh_public(ONION_KEY)
+    sealed, _ = SUITE.hpke_seal(DhPrivate(DICE.secret(32)), public, ONION + RELAY, _fit(data, _ONION_CONTENT_BYTES))
+    open_onion(SUITE, RELAY, ONION_KEY, b"\x01" + sealed)
+
+
+def onion_reply(data: bytes) -> None:
+    """Any plaintext in a reply of the destination's."""
+    open_reply(SUITE, bytes(32), SUITE.seal_frame(bytes(32), 0, data, b""))
 
 
 class HostileNode:

@@ -3,10 +3,12 @@
 from protocol.errors import Code
 from protocol.keys import (
     ClaimKey,
+    DhPublic,
     LinkId,
     Minute,
     ReceiveId,
     RecipientKey,
+    RelayKey,
     Request,
     SenderKey,
     SendId,
@@ -14,7 +16,7 @@ from protocol.keys import (
     Signature,
     Subscription,
 )
-from protocol.limits import ENVELOPE_BYTES, SEALED_INVITATION_BYTES
+from protocol.limits import ENVELOPE_BYTES, ONION_BYTES, REPLY_BYTES, SEALED_INVITATION_BYTES
 from protocol.wire.commands import (
     Ack,
     Claim,
@@ -23,25 +25,32 @@ from protocol.wire.commands import (
     Custody,
     Delivery,
     Deposit,
+    Describe,
     Described,
+    Descriptor,
     Done,
     Drop,
     Ended,
+    Forward,
     Info,
     Link,
     Marker,
     MarkerKind,
+    Onion,
     OnWireToNode,
     OnWireToRelay,
     Preset,
     Prove,
+    Reachable,
     Refused,
+    Returned,
     Role,
     Settle,
     Shape,
     Stored,
     Subscribe,
     Subscribed,
+    Via,
 )
 
 _SIXTEEN, _KEY, _SIGNATURE = bytes(range(16)), bytes(range(32)), Signature(bytes(range(64)))
@@ -57,6 +66,10 @@ TO_RELAY: list[OnWireToRelay] = [
     Deposit(_ONE, _ENVELOPE),
     Ack(_SUBSCRIPTION, Sequence(2**40)),
     Drop(_ONE, ReceiveId(_SIXTEEN)),
+    Via(_ONE, 255, "ws://relay.example:1", RelayKey(_KEY)),
+    Forward(_ONE, 0, bytes(ONION_BYTES)),
+    Onion(_ONE, bytes(ONION_BYTES)),
+    Describe(_ONE),
     Info(_ONE, 3),
     Shape(Preset.BATCHED),
     Create(
@@ -82,4 +95,6 @@ TO_NODE: list[OnWireToNode] = [
     Marker(_SUBSCRIPTION, Sequence(1), MarkerKind.FULL, _MINUTE, None),
     Ended(_SUBSCRIPTION),
     Described(_ONE, 2, b"list"),
+    Reachable(_ONE, Descriptor(7, DhPublic(_KEY), _MINUTE, _SIGNATURE)),
+    Returned(_ONE, bytes(REPLY_BYTES)),
 ]

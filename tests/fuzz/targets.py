@@ -29,7 +29,7 @@ from protocol.envelope.items import (
     pad_items,
     unpad_items,
 )
-from protocol.errors import CallerError, PeerError
+from protocol.errors import CallerError, Code, PeerError
 from protocol.keys import MessageId, Minute, PairSecret, PublisherKey, SenderKey, SendId
 from protocol.limits import PAYLOAD_BYTES
 from protocol.link.offers import check_choice, choose, offer
@@ -40,6 +40,7 @@ from protocol.wire.addresses import Host, format_address, parse_address
 from protocol.wire.codec import Decoder, encode
 from protocol.wire.commands import OnWireToNode, OnWireToRelay
 from protocol.wire.frames import MAX_COMMAND_BYTES, decode_frame, encode_frame
+from protocol.wire.onions import Cover, OnionClaimed, OnionDeposit, Unwanted
 from tests.fuzz import hostile, serving
 from tests.fuzz.samples import TO_NODE, TO_RELAY
 
@@ -95,6 +96,12 @@ _caller, _called = Caller(hostile.DICE, hostile.INVITATION), Called(hostile.DICE
 _answer = _called.answer(_caller.call())
 _announcement = make_announcement(hostile.DICE, [], Endpoint(bytes(16), 1), 0)
 
+
+def padded(content: bytes) -> bytes:
+    """As an onion holds it."""
+    return len(content).to_bytes(2, "big") + content
+
+
 TARGETS = {
     "commands-to-relay": Target(lambda data: _reencodes(_to_relay, data), [encode([command]) for command in TO_RELAY]),
     "commands-to-node": Target(lambda data: _reencodes(_to_node, data), [encode([command]) for command in TO_NODE]),
@@ -115,6 +122,10 @@ TARGETS = {
     "invitation-file": Target(parse_file, [_file]),
     "link": Target(_text(parse_link), [_link.encode()], 400),
     "relay-address": Target(_text(parse_address), [format_address(_host, hostile.RELAY).encode()], 400),
+    "onion": Target(hostile.onion, [padded(encode(OnionDeposit(bytes(3_929)))), padded(encode(Cover()))]),
+    "onion-reply": Target(
+        hostile.onion_reply, [padded(encode(OnionClaimed(None))), padded(encode(Unwanted(Code.FULL)))]
+    ),
     "relay-list": Target(parse_list, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
     "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
     "relay-list-text": Target(from_file, [to_text(bytes(100)).encode()], 400),

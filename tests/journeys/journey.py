@@ -33,6 +33,8 @@ SCALED = replace(
     full_most_seconds=2.0,
     receipt_mean_seconds=0.2,
     store_retry_seconds=0.2,
+    forward_seconds=3.0,
+    mix_seconds=0.1,
 )
 """What a person would wait minutes for is over in seconds; what guards a busy machine stays as it is."""
 

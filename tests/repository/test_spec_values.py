@@ -64,6 +64,9 @@ def test_every_item_is_in_the_table_of_spec_5(shape: type[Struct]) -> None:
         (5, ["MAX_PARENTS", "MAX_GAPS", "MAX_RECEIPTS_PER_ITEM", "MAX_NAME_BYTES", "FIRST_PAYLOAD_BYTES"]),
         (11, ["MAX_RELAY_LIST_BYTES", "MAX_LISTED_RELAYS", "MAX_RELAYS_PER_OPERATOR", "MAX_OPERATOR_BYTES"]),
         (11, ["MAX_RELAY_LIST_DAYS", "RELAY_LIST_PART_BYTES"]),
+        (12, ["ONION_BYTES", "REPLY_BYTES", "CLAIM_REPLY_BYTES", "ONION_KEY_DAYS", "MAX_DESTINATIONS_PER_SESSION"]),
+        (12, ["MAX_NEW_DESTINATIONS_PER_HOUR", "MAX_OPEN_DESTINATIONS"]),
+        (12, ["MAX_FORWARDS_PER_SESSION", "MAX_POOLED_FORWARDS"]),
     ],
 )  # fmt: skip
 def test_every_limit_that_two_programs_share_is_in_its_spec(number: int, names: list[str]) -> None:

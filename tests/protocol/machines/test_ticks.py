@@ -13,7 +13,7 @@ from protocol.effects import Effect, Send
 from protocol.limits import MAX_RECEIPTS_PER_ITEM
 from protocol.mailbox import ContactState, ItemKind
 from protocol.operations import Accept, Invite, MarkSeen, SetContact, SetName
-from protocol.wire.commands import Deposit
+from protocol.wire.commands import Command, Delivery, Deposit
 from tests.protocol.machines.world import FAST, Participant, Person, World
 
 MEAN_SECONDS = 600.0
@@ -196,3 +196,27 @@ def test_a_tick_that_came_while_away_is_one_envelope_on_coming_back(tmp_path: Pa
     world.run(FAST.redial_most_seconds * 2.0)
     assert len(world.deposits["bob"]) == 1
     assert alice.states()["A word"] == "delivered"
+
+
+def test_a_text_that_its_relay_kept_back_is_asked_for_though_nobody_says_anything_else(tmp_path: Path) -> None:
+    """What follows a text at ticks, empty as it is, shows that one before it has not come."""
+    world, alice, bob = friends(tmp_path)
+    kept: list[Command] = []
+
+    def keep_one(command: Command) -> list[Command]:
+        if isinstance(command, Delivery) and not kept:
+            kept.append(command)
+            return []
+        return [command]
+
+    world.mischief = keep_one
+    alice.send("kept back")
+    world.run(60)
+    assert kept
+    assert bob.texts() == []
+    world.run(LONG_SECONDS)
+    assert bob.texts() == ["kept back"]
+    assert alice.states() == {"kept back": "delivered"}
+    before = len(world.deposits["alice"]) + len(world.deposits["bob"])
+    world.run(LONG_SECONDS)
+    assert len(world.deposits["alice"]) + len(world.deposits["bob"]) == before, "reports must not answer each other"

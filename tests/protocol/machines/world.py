@@ -18,6 +18,7 @@ from protocol.errors import Code
 from protocol.events import Closed, Event, Now, Opened, Received, Requested, Started, TimePassed, Unreachable
 from protocol.keys import Connection, HandshakeHash, RelayKey
 from protocol.machines.contract import Core
+from protocol.machines.forwarding import Forwarding
 from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, Configure, Invite, SendText
@@ -111,9 +112,12 @@ class RelayHost(Participant):
         self.key = RelayKey(self.suite.signing_key(name.encode().ljust(32, b"."))[32:])
         self.host = f"ws://{name}:1"
         self.path = world.directory / f"{name}.db"
+        self.entropy = SeededEntropy(f"{world.seed} {name}")
 
     def open(self) -> tuple[Any, Any]:
-        return RelayStore(self.path), Relay(self.suite, self.world.timing, self.key)
+        suite, timing = self.suite, self.world.timing
+        forwarding = Forwarding(suite, self.entropy, timing, suite.signing_key(self.name.encode().ljust(32, b".")))
+        return RelayStore(self.path), Relay(suite, timing, self.key, forwarding=forwarding)
 
     def destroy_disk(self) -> None:
         for path in self.path.parent.glob(self.path.name + "*"):
@@ -121,12 +125,13 @@ class RelayHost(Participant):
 
 
 class Person(Participant):
-    def __init__(self, world: "World", name: str) -> None:
+    def __init__(self, world: "World", name: str, forward: bool = False) -> None:
         super().__init__(world, name)
         self.path = world.directory / f"{name}.db"
         self.answers: dict[int, Any] = {}
         self.requests = itertools.count(1)
         self.features = 0
+        self.forward = forward
         self.entropy = SeededEntropy(f"{world.seed} {name}")
         store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
@@ -134,7 +139,7 @@ class Person(Participant):
         store.close()
 
     def open(self) -> tuple[Any, Any]:
-        machine = Personal(RealSuite(), self.entropy, self.world.timing, self.features)
+        machine = Personal(RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward)
         return MailboxStore(self.path, self.world.mailbox_key), machine
 
     def ask(self, operation: Any) -> int:
@@ -205,8 +210,8 @@ class World:
         relay.boot()
         return relay
 
-    def person(self, name: str) -> Person:
-        person = Person(self, name)
+    def person(self, name: str, *, forward: bool = False) -> Person:
+        person = Person(self, name, forward)
         self.people.append(person)
         person.boot()
         return person

@@ -1,5 +1,6 @@
 """Commands and frames."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from protocol.wire import commands
 from protocol.wire.codec import Decoder, encode
 from protocol.wire.frames import capacity, decode_frame, encode_frame
 from tests.vectors.runners.given import Given, Result
-from tests.vectors.scenario import to_hex
+from tests.vectors.scenario import from_hex, to_hex
 
 DECODERS: dict[str, Decoder[list[Any]]] = {
     "relay": Decoder(list[commands.OnWireToRelay]),
@@ -27,16 +28,22 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _bytes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hosts are the only texts in commands; all else that is written as one is bytes."""
+    return {
+        name: from_hex(value) if isinstance(value, str) and name != "host" else value for name, value in values.items()
+    }
+
+
 def command(given: Given) -> Result:
     """Decodes to the fields, and encodes again."""
     shape = getattr(commands, given.text("name").capitalize())
     fields = {}
     for field in msgspec.structs.fields(shape):
-        value = given.values["fields"][field.name]
+        value = _bytes(given.values["fields"])[field.name]
         if isinstance(value, dict):
-            inner = Given(value)
-            value = commands.Link(inner.raw("link_id"), inner.number("lifetime_minutes"), inner.raw("sealed"))  # type: ignore[arg-type]
-        fields[field.name] = given.inner("fields").raw(field.name) if isinstance(value, str) else value
+            value = (commands.Link if "link_id" in value else commands.Descriptor)(**_bytes(value))
+        fields[field.name] = value
     encoded = encode(shape(**fields))
     decoded = DECODERS[given.text("to")].decode(b"\x91" + encoded)[0]
     assert type(decoded) is shape

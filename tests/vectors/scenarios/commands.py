@@ -25,6 +25,8 @@ def encoded(name: str, *fields: object) -> bytes:
 def _commands() -> Iterator[Scenario]:
     draw = Draw("commands")
     link = {"link_id": draw(16), "lifetime_minutes": 10_080, "sealed": draw(2_040)}
+    more = Draw("commands of forwarding")
+    descriptor = {"epoch": 255, "key": more(32), "until": 29_730_000, "signature": more(64)}
     create = {"request": 1, "recipient_key": draw(32), "send_id": draw(16), "claim_key": draw(32)}
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("create", "a queue with a sealed invitation", {**create, "link": link, "signature": draw(64)}),
@@ -37,6 +39,10 @@ def _commands() -> Iterator[Scenario]:
         ("deposit", "an envelope", {"request": 0, "envelope": draw(3_929)}),
         ("ack", "an entry", {"subscription": 256, "sequence": 2**63 - 1}),
         ("drop", "a queue", {"request": 5, "receive_id": draw(16)}),
+        ("via", "a relay", {"request": 6, "destination": 255, "host": "wss://relay.example:443", "relay": more(32)}),
+        ("forward", "an onion", {"request": 2**32 - 1, "destination": 0, "onion": more(3_994)}),
+        ("onion", "from an entry", {"request": 1, "onion": more(3_994)}),
+        ("describe", "yourself", {"request": 2}),
         ("info", "the last part that there can be", {"request": 7, "part": 65_535}),
         ("shape", "batched", {"preset": 2}),
         ("shape", "constant-16", {"preset": 5}),
@@ -54,6 +60,9 @@ def _commands() -> Iterator[Scenario]:
         ("ended", "a subscription", {"subscription": 256}),
         ("described", "a part of a list", {"request": 7, "parts": 17, "chunk": draw(3_900)}),
         ("described", "no list", {"request": 8, "parts": 0, "chunk": b""}),
+        ("reachable", "with its descriptor", {"request": 6, "descriptor": descriptor}),
+        ("returned", "of a deposit", {"request": 1, "sealed": more(512)}),
+        ("returned", "of a claim", {"request": 2**32 - 1, "sealed": more(3_900)}),
     ]
     for name, what, fields in cases:
         plain = [list(value.values()) if isinstance(value, dict) else value for value in fields.values()]
@@ -162,7 +171,7 @@ def _bad_commands() -> Iterator[Scenario]:
         ("bin-header", "16 bytes under a 16-bit length", b"\x93\x03\x01\xc5\0\x10" + name16, "non_canonical"),
         ("array-header", "three fields under a 16-bit length", b"\xdc\0\3\x03\x01" + bin16, "non_canonical"),
         ("kind-0", "a kind that does not exist", b"\x93\x00\x01" + bin16, "malformed"),
-        ("kind-9", "a kind that is reserved", pack([9, 1, name16]), "malformed"),
+        ("kind-13", "a kind that is reserved", pack([13, 1, name16]), "malformed"),
         ("kind-text", "a kind that is a text", pack(["settle", 1, name16]), "malformed"),
         ("no-kind", "an empty command", b"\x90", "malformed"),
         ("reply", "a reply, sent to a relay", encoded("done", 1), "malformed"),
