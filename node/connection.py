@@ -15,7 +15,7 @@ import trio
 from node.transport.contract import Ended, FrameStream
 from protocol.errors import Code, PeerError
 from protocol.events import Closed, Event, Opened, Received
-from protocol.keys import Connection, RelayKey
+from protocol.keys import SHARED, Connection, Group, RelayKey
 from protocol.limits import MAX_QUEUED_COMMAND_BYTES, MAX_UNHANDLED_FRAMES
 from protocol.link.link import Link
 from protocol.wire.commands import Command
@@ -30,8 +30,8 @@ class LiveConnection:
     """Numbered by the runtime; `put` hands events to the core. `tick` is due now and then: nothing here has a timer."""
 
     __slots__ = (
-        "_established", "_frames", "_link", "_may_read", "_nursery", "_put", "_relay", "_sending_since",
-        "_something_to_send", "_unhandled", "_write_seconds", "failure", "number", "opened",
+        "_established", "_frames", "_group", "_link", "_may_read", "_nursery", "_put", "_relay", "_sending_since",
+        "_sent", "_something_to_send", "_unhandled", "_write_seconds", "failure", "number", "opened",
     )  # fmt: skip
 
     def __init__(
@@ -43,16 +43,21 @@ class LiveConnection:
         put: Callable[[Event], None],
         established: Callable[[], object],
         write_seconds: float,
+        group: Group = SHARED,
+        sent: Callable[[int, bool], object] | None = None,
     ) -> None:
+        """`sent` is told of each frame that the transport has taken: its bytes, and whether anything was in it."""
         self.number = number
         self.opened = False
         self.failure: PeerError | Ended | None = None  # why it ended, once it has; None: somebody here wanted it so
         self._frames = frames
         self._link = link
         self._relay = relay
+        self._group = group
         self._put = put
         self._established = established
         self._write_seconds = write_seconds
+        self._sent = sent
         self._unhandled = 0
         self._sending_since = math.inf
         self._nursery: trio.Nursery | None = None
@@ -122,7 +127,7 @@ class LiveConnection:
                 self.opened = link.established
                 if self.opened:
                     self._established()
-                    self._put(Opened(self.number, self._relay, link.handshake_hash))
+                    self._put(Opened(self.number, self._relay, link.handshake_hash, self._group))
                 self.flush()
             elif link.next_frame != math.inf:
                 self.flush()  # it may have been told of a rhythm just now
@@ -141,6 +146,8 @@ class LiveConnection:
                 self._sending_since = trio.current_time()
                 await self._frames.send(frame)
                 self._sending_since = math.inf
+                if self._sent is not None:
+                    self._sent(len(frame), link.real)
                 link.taken(trio.current_time())
                 self._may_read.set()
             if (next_frame := link.next_frame) == math.inf:

@@ -2,11 +2,24 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from protocol.errors import CallerError
 
 _CHUNK_BYTES = 2**20
+
+
+def allow_open_files(wanted: int) -> None:
+    """As many open files and connections, as far as the system lets this process have them."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - POSIX only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def write_private(path: Path, contents: bytes) -> None:

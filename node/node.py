@@ -19,19 +19,22 @@ from node.nearby import Nearby, refuse
 from node.profile import Profile
 from node.relay_inquiry import ask_for_list
 from node.runtime import Running, open_core
-from node.settings import Settings
+from node.settings import Settings, SettingsError
 from node.store.keys import UnlockedKeys
 from node.store.mailbox import MailboxStore
 from node.store.reader import MailboxReader
 from node.store.relay import RelayStore
 from node.store.rows import Reader, RelayRow
+from node.traffic_meter import Sent
 from node.transport.contract import FrameStream, Use
-from node.transport.dialer import dial
+from node.transport.dialer import By, dial
 from node.transport.listener import Listener, listen
 from node.transport.memory import connect_in_memory
+from node.transport.proxy import Proxy, patient
 from protocol.crypto.suite import RealSuite
 from protocol.envelope.items import DISCOVERY
-from protocol.keys import RelayKey, SigningKey
+from protocol.keys import Group, RelayKey, SigningKey
+from protocol.limits import MAX_ISOLATED_CONTACTS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
@@ -54,14 +57,18 @@ class PersonalNode:
     """What the local API talks to (`node.api.contract.Node`)."""
 
     def __init__(
-        self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None, timing: Timing
-    ) -> None:
+        self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None, timing: Timing,
+        proxy: Proxy | None, settings: Settings,
+    ) -> None:  # fmt: skip
         self.direct = direct
+        self.traffic = settings.traffic
+        self.forward = settings.forward
         self.list_errors: dict[int, str] = {}
         self._running = running
         self._profile = profile
         self._key = key
         self._timing = timing
+        self._proxy = proxy
         self._limiter = trio.CapacityLimiter(MAX_READERS)
         self._idle: list[MailboxReader] = []
         self._relays: Sequence[tuple[str, bytes]] = ()
@@ -70,8 +77,12 @@ class PersonalNode:
         """The node's own relays and how their connections stand."""
         return [self._relay_row(host, RelayKey(key)) for host, key in self._relays]
 
+    def sent(self) -> Sent:
+        """What its links to relays sent in the last hour."""
+        return self._running.meter.last_hour(trio.current_time())
+
     def _relay_row(self, host: str, key: RelayKey) -> RelayRow:
-        known = self._running.dialled.get(key)
+        known = self._running.state_of(key)
         if known is None:
             return RelayRow(host, format_key(key), "idle", 0.0, None)
         return RelayRow(host, format_key(key), known.state, known.since, known.reason)
@@ -85,7 +96,8 @@ class PersonalNode:
 
     async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
         """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
-        return await ask_for_list(host, relay, SystemEntropy(), self._timing)
+        by = By(self._proxy, self._proxy.fresh_credentials()) if self._proxy is not None else None
+        return await ask_for_list(host, relay, SystemEntropy(), self._timing, by)
 
     async def refresh(self) -> None:
         """Look again which relays are this node's own."""
@@ -122,6 +134,7 @@ async def run_node(
     Raises CallerError (the listening address cannot be had), DiskBrokenError, DiskFullError.
     """
     entropy = SystemEntropy()
+    proxy = Proxy(settings.proxy, entropy, apart=settings.isolated) if settings.proxy is not None else None
     async with AsyncExitStack() as stack:
         direct, inside, nearby = None, None, None
         features = DISCOVERY if settings.discovery and not momentary else 0
@@ -131,7 +144,7 @@ async def run_node(
             if features:
                 nearby = Nearby(entropy, settings.timing, inside.key, inside.running)
 
-        async def connect(relay: RelayKey, host: str, use: Use) -> None:
+        async def connect(relay: RelayKey, host: str, use: Use, group: Group) -> None:
             if inside is not None and relay == inside.direct[1]:
                 await connect_in_memory(use, inside.carry)
             elif nearby is not None and nearby.knows(relay):
@@ -139,7 +152,7 @@ async def run_node(
             elif host == NEARBY_HOST:
                 refuse()
             else:
-                await dial(host, use)
+                await dial(host, use, by=By(proxy, proxy.credentials(relay, group)) if proxy is not None else None)
 
         def preset(relay: RelayKey) -> Preset:
             """Nobody watches what stays within the process."""
@@ -150,11 +163,22 @@ async def run_node(
             travel_seconds=TRAVEL_SECONDS[settings.traffic],
             receipt_mean_seconds=settings.timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[settings.traffic],
         )
-        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features, settings.forward)
+        if proxy is not None:
+            timing = patient(timing)
+        make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features, settings)
         psk_of = nearby.psk_of if nearby is not None else _no_secret
-        running = await stack.enter_async_context(
-            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect, preset=preset, psk_of=psk_of)
+        within = inside.direct[1] if inside is not None else None
+        core = open_core(
+            make,
+            suite=_suite,
+            entropy=entropy,
+            timing=timing,
+            connect=connect,
+            preset=preset,
+            psk_of=psk_of,
+            within=within,
         )
+        running = await stack.enter_async_context(core)
         reader = MailboxReader(profile.mailbox, keys.mailbox)
         running.changes.announce(reader.last_change())
         relays = tuple((host, RelayKey(key)) for host, key in reader.relays())
@@ -162,7 +186,7 @@ async def run_node(
         reader.close()
         if momentary and told is not None:
             direct = told[0], RelayKey(told[1])
-        node = PersonalNode(running, profile, keys.mailbox, direct, timing)
+        node = PersonalNode(running, profile, keys.mailbox, direct, timing, proxy, settings)
         stack.callback(node.close)
         if made and not momentary:
             await node.request(Configure(relays, direct))
@@ -217,14 +241,28 @@ async def _open_inside(
 
 @contextmanager
 def _open_mailbox(
-    profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing, features: int, forward: bool
+    profile: Profile, key: bytes, entropy: SystemEntropy, timing: Timing, features: int, settings: Settings
 ) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = MailboxStore(profile.mailbox, key)
     try:
-        yield Core(Personal(_suite, entropy, timing, features, forward=forward), store)
+        if settings.isolated:
+            _check_isolation(store)
+        yield Core(
+            Personal(_suite, entropy, timing, features, forward=settings.forward, isolated=settings.isolated), store
+        )
     finally:
         store.close()
+
+
+def _check_isolation(store: MailboxStore) -> None:
+    with store.transaction() as tx:
+        contacts = tx.contacts.count()
+    if contacts > MAX_ISOLATED_CONTACTS:
+        raise SettingsError(
+            f"{contacts} contacts cannot be kept apart, only {MAX_ISOLATED_CONTACTS}: relays would turn away so many "
+            'connections. Set isolation = "none", or remove contacts.'
+        )
 
 
 @contextmanager

@@ -20,16 +20,17 @@ import structlog
 import trio
 
 from node.entropy import SystemEntropy
-from node.files import make_private_directory, write_private
+from node.files import allow_open_files, make_private_directory, write_private
 from node.profile import Profile, locked
 from node.runtime import Running, open_core
 from node.store.relay import RelayStore
 from node.transport.contract import FrameStream, Use
-from node.transport.dialer import dial
+from node.transport.dialer import By, dial
 from node.transport.listener import Established, Listener, listen
+from node.transport.proxy import Proxy, ProxyPlace, patient
 from protocol.crypto.suite import RealSuite
 from protocol.errors import CallerError, PeerError
-from protocol.keys import Minute, PublisherKey, RelayKey, SigningKey
+from protocol.keys import Group, Minute, PublisherKey, RelayKey, SigningKey
 from protocol.limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
@@ -85,6 +86,7 @@ async def open_relay(
     *,
     offered: Path | None = None,
     forward: Forward = "public",
+    proxy: ProxyPlace | None = None,
     most: int = MAX_CONNECTIONS,
     most_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
 ) -> AsyncIterator[ServedRelay]:
@@ -92,8 +94,8 @@ async def open_relay(
 
     `places`: where to listen, `name:port` each (port 0: any). `public`: what others reach it by, `name:port` or
     `wss://name:port` where something in front of it speaks TLS. `offered`: the file of a signed list of relays, for
-    whoever asks. `forward`: to which relays it carries what nodes give it for others. Raises CallerError,
-    DiskFullError, DiskBrokenError.
+    whoever asks. `forward`: to which relays it carries what nodes give it for others; `proxy`: by what it
+    reaches those. Raises CallerError, DiskFullError, DiskBrokenError.
     """
     timing = timing or Timing()
     listed = _read_list(offered) if offered is not None else None
@@ -104,15 +106,18 @@ async def open_relay(
         ports = [bound.socket.getsockname()[1] for bound in sockets]
         address = format_address(_public_host(public, places[0], ports[0]), RelayKey(key[32:]))
         entropy = SystemEntropy()
-        forwarding = Forwarding(_suite, entropy, timing, key) if forward != "none" else None
+        way = Proxy(proxy, entropy) if proxy is not None else None
+        dialling = patient(timing) if way is not None else timing
+        forwarding = Forwarding(_suite, entropy, dialling, key) if forward != "none" else None
         encoded = listed.encoded if listed is not None else b""
         make = partial(_open_core, directory / DATABASE_FILE, key, timing, encoded, forwarding)
 
-        async def connect(_: RelayKey, host: str, use: Use) -> None:
-            await dial(host, use, public_only=forward == "public")
+        async def connect(relay: RelayKey, host: str, use: Use, _: Group) -> None:
+            by = By(way, way.credentials(relay)) if way is not None else None
+            await dial(host, use, public_only=forward == "public", by=by)
 
         async with (
-            open_core(make, suite=_suite, entropy=entropy, timing=timing, connect=connect) as running,
+            open_core(make, suite=_suite, entropy=entropy, timing=dialling, connect=connect) as running,
             trio.open_nursery() as nursery,
         ):
             served = ServedRelay(running, key, timing, address, ports, _list_link(address, listed))
@@ -192,13 +197,14 @@ def run_relay(
     timing: Timing | None = None,
     offered: Path | None = None,
     forward: Forward = "public",
+    proxy: ProxyPlace | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `started` is called once it can be reached.
 
     Raises CallerError, DiskFullError, DiskBrokenError.
     """
     _prepare_process()
-    trio.run(_serve, directory, places, public, started, timing, offered, forward)
+    trio.run(_serve, directory, places, public, started, timing, offered, forward, proxy)
 
 
 async def _serve(
@@ -209,9 +215,11 @@ async def _serve(
     timing: Timing | None,
     offered: Path | None,
     forward: Forward,
+    proxy: ProxyPlace | None,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_relay(directory, places, public, timing, offered=offered, forward=forward) as served:
+        opened = open_relay(directory, places, public, timing, offered=offered, forward=forward, proxy=proxy)
+        async with opened as served:
             started(served)
             log.info("the relay serves")
             await anext(aiter(signals))
@@ -225,9 +233,4 @@ def _prepare_process() -> None:
     import resource  # noqa: PLC0415 - POSIX only
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + _FILES_BESIDE_CONNECTIONS
-    if soft < wanted:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-        )
+    allow_open_files(MAX_CONNECTIONS + _FILES_BESIDE_CONNECTIONS)

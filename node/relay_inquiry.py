@@ -3,7 +3,7 @@
 import trio
 
 from node.transport.contract import Ended, FrameStream
-from node.transport.dialer import dial
+from node.transport.dialer import By, dial
 from protocol.crypto.suite import RealSuite
 from protocol.entropy import Entropy
 from protocol.errors import CallerError, Code, PeerError, WorldError
@@ -17,7 +17,7 @@ from protocol.wire.commands import Info
 _suite = RealSuite()
 
 
-async def ask_for_list(host: Host, relay: RelayKey, entropy: Entropy, timing: Timing) -> bytes:
+async def ask_for_list(host: Host, relay: RelayKey, entropy: Entropy, timing: Timing, by: By | None = None) -> bytes:
     """The list that a relay offers, as it came: nothing of it is believed here.
 
     Raises CallerError (it offers none, or lies about how long it is), WorldError (it cannot be asked).
@@ -37,7 +37,7 @@ async def ask_for_list(host: Host, relay: RelayKey, entropy: Entropy, timing: Ti
 
     with trio.move_on_after(timing.dial_seconds + timing.reply_seconds) as scope:
         try:
-            await dial(str(host), use)
+            await dial(str(host), use, by=by)
         except WorldError as error:
             raise WorldError(f"{host.authority} cannot be asked for its list: {error}.") from None
     if scope.cancelled_caught:

@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from node.connection import LiveConnection
 from node.core import InlineCore, MakeCore, ThreadedCore
+from node.traffic_meter import TrafficMeter
 from node.transport.contract import Connect, Ended, FrameStream
 from protocol.crypto.suite import Suite
 from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
 from protocol.entropy import Entropy
 from protocol.errors import CallerError, Code, PeerError, WorldError
 from protocol.events import Found, Gone, Requested, Unreachable
-from protocol.keys import Connection, RelayKey
+from protocol.keys import SHARED, Connection, Group, RelayKey
 from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.operations import Operation
@@ -59,13 +60,16 @@ class DialState(Struct, frozen=True):
     reason: str | None = None
 
 
+_BEST = ("connected", "connecting", "unreachable")
+
+
 class Running:
     """One machine at work."""
 
     def __init__(
         self, make: MakeCore, nursery: trio.Nursery, suite: Suite, entropy: Entropy, timing: Timing,
         connect: Connect | None, inline: bool, wall: Callable[[], float], step_seconds: float,
-        preset: Callable[[RelayKey], Preset], psk_of: Callable[[RelayKey], bytes | None],
+        preset: Callable[[RelayKey], Preset], psk_of: Callable[[RelayKey], bytes | None], within: RelayKey | None,
     ) -> None:  # fmt: skip
         self.failure: CallerError | WorldError | None = None
         self.changes = Changes()
@@ -82,13 +86,16 @@ class Running:
         else:
             self._core = ThreadedCore(make, self._perform, wall)
         self._connections: dict[Connection, LiveConnection] = {}
-        self.dialled: dict[RelayKey, DialState] = {}
+        self.dialled: dict[tuple[RelayKey, Group], DialState] = {}
         """For display only; the machine keeps its own account."""
         self._wall = wall
-        self._dials: dict[RelayKey, trio.CancelScope] = {}
+        self._dials: dict[tuple[RelayKey, Group], trio.CancelScope] = {}
         self._answers: dict[int, trio.MemorySendChannel[Any]] = {}
         self._numbered = 0
         self._stopped = False
+        self.meter = TrafficMeter(trio.current_time())
+        """Of the links that were dialled."""
+        self._within = within
 
     async def request(self, operation: Operation) -> Any:
         """The machine's answer. Raises the exception that it answered with."""
@@ -111,7 +118,7 @@ class Running:
 
     async def carry(
         self, frames: FrameStream, link: Link[Any], relay: RelayKey | None = None,
-        established: Callable[[], object] = lambda: None,
+        established: Callable[[], object] = lambda: None, group: Group = SHARED,
     ) -> LiveConnection:  # fmt: skip
         """One connection from its first handshake message to its end, closed then. Does not raise.
 
@@ -119,14 +126,27 @@ class Running:
         """
         self._numbered += 1
         connection = LiveConnection(
-            Connection(self._numbered), frames, link, relay, self._core.put, established, self._timing.write_seconds
-        )
+            Connection(self._numbered), frames, link, relay, self._core.put, established, self._timing.write_seconds,
+            group,
+            self._count if relay is not None and relay != self._within else None,
+        )  # fmt: skip
         self._connections[connection.number] = connection
         try:
             await connection.run()
         finally:
             del self._connections[connection.number]
         return connection
+
+    def state_of(self, relay: RelayKey) -> DialState | None:
+        """How a host stands: of several groups, as the one for which it stands best; of those, the last that was told.
+
+        One for which nothing is to be done any more would else be shown as unreachable while all others are connected.
+        """
+        states = [state for (known, _), state in self.dialled.items() if known == relay]
+        return min(reversed(states), key=lambda state: _BEST.index(state.state), default=None)
+
+    def _count(self, size: int, real: bool) -> None:
+        self.meter.note(size, real, trio.current_time())
 
     def found(self, relay: RelayKey, host: str) -> None:
         """Have the machine dial a host that is near."""
@@ -138,7 +158,7 @@ class Running:
 
     def hang_up(self, relay: RelayKey) -> None:
         """End what was dialled for a host, or is being dialled."""
-        self._hang_up(relay)
+        self._hang_up(relay, SHARED)
 
     def beside(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
         """Run this too, until the machine stops."""
@@ -209,17 +229,18 @@ class Running:
                 if (connection := self._connections.get(number)) is not None:
                     connection.end(PeerError(code))
             case Dial() if not self._stopped:
-                self._hang_up(effect.relay)
+                self._hang_up(effect.relay, effect.group)
                 scope = trio.CancelScope(deadline=trio.current_time() + effect.timeout_seconds)
-                self._dials[effect.relay] = scope
+                self._dials[effect.relay, effect.group] = scope
                 self._nursery.start_soon(self._dial, effect, scope, self._link_to(effect.relay))
-            case HangUp(relay):
-                self._hang_up(relay)
+            case HangUp(relay, group):
+                self._hang_up(relay, group)
+                self.dialled.pop((relay, group), None)
             case _:
                 assert isinstance(effect, Wake | Dial), "the core has seen to the one, and a stopping node dials nobody"
 
-    def _hang_up(self, relay: RelayKey) -> None:
-        scope = self._dials.pop(relay, None)
+    def _hang_up(self, relay: RelayKey, group: Group) -> None:
+        scope = self._dials.pop((relay, group), None)
         if scope is not None:
             scope.cancel()
 
@@ -239,13 +260,13 @@ class Running:
         async def use(frames: FrameStream) -> None:
             nonlocal carried
             assert link is not None
-            carried = await self.carry(frames, link, dial.relay, established)
+            carried = await self.carry(frames, link, dial.relay, established, dial.group)
 
         def established() -> None:
             scope.deadline = math.inf
-            self._note(dial.relay, "connected")
+            self._note(dial, "connected")
 
-        self._note(dial.relay, "connecting")
+        self._note(dial, "connecting")
 
         with scope:
             try:
@@ -253,24 +274,25 @@ class Running:
                 if link is None:
                     reason = "the key of its address is not a key"
                 else:
-                    await self._connect(dial.relay, dial.host, use)
+                    await self._connect(dial.relay, dial.host, use, dial.group)
                     reason = _why(carried.failure if carried is not None else None)
             except (CallerError, WorldError) as error:
                 reason = str(error)
-        if self._dials.get(dial.relay) is scope:
-            del self._dials[dial.relay]
-            self._note(dial.relay, "unreachable", reason)
+        if self._dials.get((dial.relay, dial.group)) is scope:
+            del self._dials[dial.relay, dial.group]
+            self._note(dial, "unreachable", reason)
             if carried is None or not carried.opened:
-                self._core.put(Unreachable(dial.relay, reason))
+                self._core.put(Unreachable(dial.relay, reason, dial.group))
 
     def _note(
-        self, relay: RelayKey, state: Literal["connecting", "connected", "unreachable"], reason: str | None = None
+        self, dial: Dial, state: Literal["connecting", "connected", "unreachable"], reason: str | None = None
     ) -> None:
-        before = self.dialled.get(relay)
+        before = self.dialled.pop((dial.relay, dial.group), None)
         if state == "connecting" and before is not None and before.state == "unreachable":
+            self.dialled[dial.relay, dial.group] = before
             return
         since = before.since if before is not None and before.state == state else self._wall()
-        self.dialled[relay] = DialState(state, since, reason)
+        self.dialled[dial.relay, dial.group] = DialState(state, since, reason)
 
 
 def tick_seconds(timing: Timing) -> float:
@@ -300,18 +322,22 @@ async def open_core(
     step_seconds: float = 0.0,
     preset: Callable[[RelayKey], Preset] = lambda _: Preset.DIRECT,
     psk_of: Callable[[RelayKey], bytes | None] = lambda _: None,
+    within: RelayKey | None = None,
 ) -> AsyncIterator[Running]:
     """A machine at work, from `Started` until the block is left; then its step is finished and its store closed.
 
     `connect` carries out the machine's `Dial`s, and links to a relay follow its `preset`. `step_seconds`: what a step
     takes where it is `inline`. `psk_of`: the secret on which a session with a host rests that is dialled now, where it
-    is not the host's key. Raises what opening the store raises; DiskBrokenError when the store broke, after
+    is not the host's key. `within`: a relay in this process, to which nothing leaves the machine: `meter` leaves it
+    out. Raises what opening the store raises; DiskBrokenError when the store broke, after
     cancelling the block.
     """
     ready = trio.Event()
     body: Exception | None = None
     async with trio.open_nursery() as nursery:
-        running = Running(make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset, psk_of)
+        running = Running(
+            make, nursery, suite, entropy, timing, connect, inline, wall, step_seconds, preset, psk_of, within
+        )
         nursery.start_soon(running.run_core, ready)
         nursery.start_soon(running.keep_time)
         try:

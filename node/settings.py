@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
+from node.transport.proxy import ProxyPlace, parse_proxy
 from protocol.errors import CallerError
 from protocol.timing import Timing
 from protocol.traffic.policies import NAMES
@@ -19,6 +20,9 @@ from protocol.wire.addresses import parse_hosts
 from protocol.wire.commands import Preset
 
 _EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 -- only compared with
+
+
+_ISOLATION = {"none": False, "contact": True}
 
 
 class SettingsError(CallerError):
@@ -36,9 +40,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Find contacts on the local networks that this machine is in. Only where these are trusted (Spec 9 §7)."""
     forward: bool = False
     """Reach contacts' relays by one of one's own only, so that they do not see this machine's address (Spec 12)."""
+    proxy: ProxyPlace | None = None
+    """By which every connection is made that this node dials (Spec 7 §7)."""
+    isolated: bool = False
+    """What concerns different contacts shares no connection, and no circuit of the proxy (Spec 7 §8)."""
     traffic: Preset = Preset.BATCHED
     """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
+
+
+_KEYS = ["isolation" if field.name == "isolated" else field.name for field in fields(Settings)]
 
 
 def read_settings(path: Path) -> Settings:
@@ -53,12 +64,14 @@ def read_settings(path: Path) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from error
-    _refuse_unknown(path, "", table, [field.name for field in fields(Settings)])
+    _refuse_unknown(path, "", table, _KEYS)
     return Settings(
         listen=_place(path, table, "listen"),
         public=_place(path, table, "public"),
         discovery=_switch(path, table, "discovery"),
         forward=_switch(path, table, "forward"),
+        proxy=parse_proxy_setting(table["proxy"], f"{path}: proxy") if "proxy" in table else None,
+        isolated=parse_isolation(table.get("isolation", "none"), f"{path}: isolation"),
         traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )
@@ -81,12 +94,45 @@ def parse_place(text: str, name: str) -> str:
     return host.authority
 
 
+def parse_isolation(text: object, name: str) -> bool:
+    """ "none" or "contact". Raises SettingsError."""
+    if not isinstance(text, str) or text not in _ISOLATION:
+        raise SettingsError(f"{name} = {text!r} should be one of: {', '.join(_ISOLATION)}.")
+    return _ISOLATION[text]
+
+
 def parse_traffic(text: object, name: str) -> Preset:
     """A preset by its name. Raises SettingsError that says which there are."""
     for preset, known in NAMES.items():
         if text == known:
             return preset
     raise SettingsError(f"{name} = {text!r} is no preset. There are: {', '.join(NAMES.values())}.")
+
+
+def parse_proxy_setting(text: object, name: str) -> ProxyPlace | None:
+    """`socks5://name:port`, or nothing for none. Raises SettingsError."""
+    if text == "":
+        return None
+    try:
+        return parse_proxy(str(text))
+    except CallerError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def check_hidden(settings: Settings) -> None:
+    """Whoever sets a proxy wants to show no address. Raises SettingsError where something else would show it."""
+    if settings.proxy is None:
+        return
+    if settings.discovery:
+        raise SettingsError(
+            "discovery and a proxy do not go together: contacts on the local network are reached past the proxy. "
+            "Switch one of them off: discovery = false (--no-discovery), or proxy = \"\" (--proxy '')."
+        )
+    if settings.listen is not None and settings.public is None:
+        raise SettingsError(
+            f"listen = {settings.listen!r} with a proxy: contacts would be told this machine's address. Say what they "
+            "are told instead, as an onion address that leads here: public (--public NAME:PORT); or do not listen."
+        )
 
 
 def check_told(settings: Settings) -> None:

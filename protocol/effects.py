@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from protocol.errors import Code
-from protocol.keys import Connection, QueueNumber, RelayKey
+from protocol.keys import SHARED, Connection, Group, QueueNumber, RelayKey
 from protocol.wire.commands import Command
 
 
@@ -52,12 +52,15 @@ class Dial(_Effect, frozen=True):
     relay: RelayKey
     host: str
     timeout_seconds: float
+    group: Group = SHARED
+    """One session a host and group."""
 
 
 class HangUp(_Effect, frozen=True):
-    """Close what was dialled for this host; `Closed` follows where it was open."""
+    """Close what was dialled for this host and group; `Closed` follows where it was open."""
 
     relay: RelayKey
+    group: Group = SHARED
 
 
 Effect: TypeAlias = Send | Disconnect | Wake | Answer | Announce | Dial | HangUp

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from protocol.keys import Connection, HandshakeHash, Minute, QueueNumber, RelayKey
+from protocol.keys import SHARED, Connection, Group, HandshakeHash, Minute, QueueNumber, RelayKey
 from protocol.wire.commands import Command
 
 
@@ -35,6 +35,7 @@ class Opened(_Event, frozen=True):
     connection: Connection
     relay: RelayKey | None
     handshake_hash: HandshakeHash
+    group: Group = SHARED
 
 
 class Received(_Event, frozen=True):
@@ -55,6 +56,7 @@ class Unreachable(_Event, frozen=True):
 
     relay: RelayKey
     reason: str
+    group: Group = SHARED
 
 
 class Found(_Event, frozen=True):

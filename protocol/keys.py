@@ -6,6 +6,9 @@ from msgspec import Meta
 
 Connection = NewType("Connection", int)
 """A live link, numbered by the node that holds it; never on the wire."""
+Group = NewType("Group", int)
+"""What may share a session with a host (Spec 7 §8): 0 everything, above 0 the contact of this number, below 0 an
+invitation, one that is being accepted, or a queue whose contact is forgotten. Never on the wire."""
 Request = NewType("Request", int)
 """Pairs a command with its one reply, within one connection; u32."""
 Subscription = NewType("Subscription", int)
@@ -64,6 +67,8 @@ PairSecret = NewType("PairSecret", bytes)
 """32 bytes: what one contact's announcements on a local network are recognised by; one for each direction."""
 InvitationSecret = NewType("InvitationSecret", bytes)
 """32 bytes: S, the secret of a link, from which all else of it derives."""
+
+SHARED = Group(0)
 
 
 def _exactly(length: int) -> Meta:

@@ -10,8 +10,10 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from protocol.keys import (
+    SHARED,
     ClaimSeed,
     DhPrivate,
+    Group,
     Identity,
     InvitationSecret,
     KemSeed,
@@ -331,10 +333,11 @@ class Seen(Struct, frozen=True, gc=False):
 
 
 class HostTrouble(Struct, frozen=True, gc=False):
-    """A host that cannot be reached since `since` (service seconds). Key: relay."""
+    """A host that cannot be reached since `since` (service seconds) by sessions of this group. Key: relay, group."""
 
     relay: RelayKey
     since: float
+    group: Group = SHARED
 
 
 class ChangeKind(IntEnum):
@@ -409,8 +412,8 @@ class SealedEnvelopes(Table[SealedEnvelope], Protocol):
     def any_unstored(self) -> bool:
         """Whether some deposit is not answered."""
 
-    def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
-        """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
+    def unstored(self, relay: RelayKey, service: float, limit: int, contact: int | None = None) -> list[SealedEnvelope]:
+        """Deposits at a host that nobody answered, on routes that may be used now, oldest first; of one contact?"""
 
     def stored_before(self, service: float, limit: int) -> list[UnderWay]: ...
 

@@ -26,6 +26,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     redial_first_seconds: float = 1.0
     redial_most_seconds: float = 300.0
     """Back-off between dials of one host: doubles from first to most, ± 50 %."""
+    isolation_spread_seconds: float = 60.0
+    """Sessions that are kept apart are dialled at random times within this, so that none tells of another."""
     unreachable_seconds: float = 60.0
     """A route whose host cannot be reached for this long is passed over for new envelopes."""
     reroute_seconds: float = 600.0

@@ -22,6 +22,7 @@ from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
+from protocol.machines.forwarding import Forwarding
 from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Operation
@@ -250,29 +251,6 @@ class Host:
         return (command,)
 
 
-class RelayHost(Host):
-    """A relay."""
-
-    def __init__(
-        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
-        entropy: Entropy, disk: Disk[RelayStore], quota: int,
-    ) -> None:  # fmt: skip
-        super().__init__(engine, network, index, name, suite, timing)
-        self.disk = disk
-        self.quota = quota
-        """Envelopes a queue."""
-        self.signing = suite.signing_key(name.encode().ljust(32, b"."))
-        self.key = RelayKey(self.signing[32:])
-        self.host = f"ws://{name}:1"
-        self._entropy = entropy
-
-    def machine(self) -> Relay:
-        return Relay(self.suite, self.timing, self.key, self.quota)
-
-    def answer(self, now: float) -> Link[Any]:
-        return ResponderLink(self.suite, self._entropy, self.timing, self.signing, now)
-
-
 class _Dialled:
     """What came of a dial: nothing yet, or one end of a connection."""
 
@@ -282,73 +260,27 @@ class _Dialled:
         self.end: End | None = None
 
 
-class PersonHost(Host):
-    """A person's node, and what its local API's clients are told."""
+class Dialler(Host):
+    """A host whose machine dials relays: a person's, or a relay's that forwards."""
 
-    def __init__(
-        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
-        entropy: Entropy, disk: Disk[MailboxStore], relays: Callable[[RelayKey], RelayHost | None],
-    ) -> None:  # fmt: skip
-        super().__init__(engine, network, index, name, suite, timing)
-        self.disk = disk
-        self.entropy = entropy
+    entropy: Entropy
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.preset = Preset.DIRECT
         """Of the links that it dials from now on."""
-        self.announced: Callable[[PersonHost], None] = lambda person: None
-        """Called after a step that made changes, once their effects are performed."""
-        self.forbidden: dict[int, str] = {}
-        """Requests beside the machine's that every relay must refuse, and what they ask for."""
-        self.got_away_with: list[str] = []
-        """Those that were not refused."""
-        self.broken_off: list[tuple[RelayKey, Digest]] = []
-        """Where it left what in a frame that nobody could read to its end."""
-        self._relays = relays
+        self.relays: Callable[[RelayKey], RelayHost | None] = lambda key: None
+        """Who holds a key."""
         self._dials: dict[RelayKey, _Dialled] = {}
         """The newest of each relay."""
-        self._answers: dict[int, Callable[[Any], None]] = {}
-        self._requests = count(1)
         self._links = count(1)
         self._links_seed = b""
-        self._beside = count(NOT_THE_MACHINES)
-        self._changed = False
-
-    def machine(self) -> Personal:
-        return Personal(self.suite, self.entropy, self.timing)
-
-    def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
-        """An API client's wish; `answered` is not called if the node dies first."""
-        request = next(self._requests)
-        self._answers[request] = answered
-        self.put(Requested(request, operation))
-
-    def request_beside(self) -> int:
-        """A number for a command that is not the machine's."""
-        return next(self._beside)
-
-    def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
-        if any(getattr(command, "request", 0) >= NOT_THE_MACHINES for command in commands):
-            for command in commands:
-                what = self.forbidden.pop(getattr(command, "request", 0), None)
-                if what is not None and not isinstance(command, Refused):
-                    self.got_away_with.append(what)
-            return [command for command in commands if getattr(command, "request", 0) < NOT_THE_MACHINES]
-        return commands
 
     def forget(self) -> None:
         self._dials.clear()
-        self._answers.clear()
-
-    def stepped(self) -> None:
-        if self._changed:
-            self._changed = False
-            self.announced(self)
 
     def perform_other(self, effect: Effect) -> None:
         match effect:
-            case Answer():
-                self._answers.pop(effect.request)(effect.result)
-            case Announce():
-                self._changed = True
             case Dial():
                 self._hang_up(effect.relay)
                 self._dial(effect)
@@ -359,7 +291,7 @@ class PersonHost(Host):
 
     def _dial(self, dial: Dial) -> None:
         """The first packet takes as long as a frame; nobody there is told as soon as it can be."""
-        relay = self._relays(dial.relay)
+        relay = self.relays(dial.relay)
         stepper = self._stepper
         if relay is None:
             self.put(Unreachable(dial.relay, "no such host"))
@@ -410,9 +342,102 @@ class PersonHost(Host):
 
     def ended(self, end: End, code: object) -> None:
         super().ended(end, code)
-        assert end.relay is not None
-        dialled = self._dials.get(end.relay)
+        dialled = self._dials.get(end.relay) if end.relay is not None else None
         if dialled is not None and dialled.end is end:
+            assert end.relay is not None
             del self._dials[end.relay]
             if not end.opened:
                 self.put(Unreachable(end.relay, "the connection was closed"))
+
+
+class RelayHost(Dialler):
+    """A relay."""
+
+    def __init__(
+        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
+        entropy: Entropy, disk: Disk[RelayStore], quota: int,
+    ) -> None:  # fmt: skip
+        super().__init__(engine, network, index, name, suite, timing)
+        self.disk = disk
+        self.quota = quota
+        """Envelopes a queue."""
+        self.signing = suite.signing_key(name.encode().ljust(32, b"."))
+        self.key = RelayKey(self.signing[32:])
+        self.host = f"ws://{name}:1"
+        self.entropy = entropy
+        self.forward = False
+        """Whether it carries for others, from its next life on."""
+
+    def machine(self) -> Relay:
+        forwarding = Forwarding(self.suite, self.entropy, self.timing, self.signing) if self.forward else None
+        return Relay(self.suite, self.timing, self.key, self.quota, forwarding=forwarding)
+
+    def answer(self, now: float) -> Link[Any]:
+        return ResponderLink(self.suite, self.entropy, self.timing, self.signing, now)
+
+
+class PersonHost(Dialler):
+    """A person's node, and what its local API's clients are told."""
+
+    def __init__(
+        self, engine: Engine, network: Network, index: int, name: str, suite: Suite, timing: Timing,
+        entropy: Entropy, disk: Disk[MailboxStore], relays: Callable[[RelayKey], RelayHost | None],
+    ) -> None:  # fmt: skip
+        super().__init__(engine, network, index, name, suite, timing)
+        self.disk = disk
+        self.entropy = entropy
+        self.announced: Callable[[PersonHost], None] = lambda person: None
+        """Called after a step that made changes, once their effects are performed."""
+        self.forbidden: dict[int, str] = {}
+        """Requests beside the machine's that every relay must refuse, and what they ask for."""
+        self.got_away_with: list[str] = []
+        """Those that were not refused."""
+        self.broken_off: list[tuple[RelayKey, Digest]] = []
+        """Where it left what in a frame that nobody could read to its end."""
+        self.relays = relays
+        self.forward = False
+        """Whether it reaches contacts' relays by its own only, from its next life on."""
+        self._answers: dict[int, Callable[[Any], None]] = {}
+        self._requests = count(1)
+        self._beside = count(NOT_THE_MACHINES)
+        self._changed = False
+
+    def machine(self) -> Personal:
+        return Personal(self.suite, self.entropy, self.timing, forward=self.forward)
+
+    def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
+        """An API client's wish; `answered` is not called if the node dies first."""
+        request = next(self._requests)
+        self._answers[request] = answered
+        self.put(Requested(request, operation))
+
+    def request_beside(self) -> int:
+        """A number for a command that is not the machine's."""
+        return next(self._beside)
+
+    def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:
+        if any(getattr(command, "request", 0) >= NOT_THE_MACHINES for command in commands):
+            for command in commands:
+                what = self.forbidden.pop(getattr(command, "request", 0), None)
+                if what is not None and not isinstance(command, Refused):
+                    self.got_away_with.append(what)
+            return [command for command in commands if getattr(command, "request", 0) < NOT_THE_MACHINES]
+        return commands
+
+    def forget(self) -> None:
+        super().forget()
+        self._answers.clear()
+
+    def stepped(self) -> None:
+        if self._changed:
+            self._changed = False
+            self.announced(self)
+
+    def perform_other(self, effect: Effect) -> None:
+        match effect:
+            case Answer():
+                self._answers.pop(effect.request)(effect.result)
+            case Announce():
+                self._changed = True
+            case _:
+                super().perform_other(effect)

@@ -76,7 +76,8 @@ _HEADS = Shape(("contact", "message_id"), ("contact",))
 _PARTIALS = Shape(("contact", "message_id", "index"), ("message_id", "contact"))
 _SKIPPED = Shape(("contact", "turn", "number"), ("contact",))
 _SEEN = Shape(("contact", "turn", "number"), ("contact",))
-_TROUBLES = Shape(("relay",))
+_TROUBLES = Shape(("relay", "group"))
+_HEALTH = Shape(("relay",))
 _CHANGES = Shape(("number",))
 
 
@@ -188,13 +189,13 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
         """Whether some deposit is not answered."""
         return bool(self.rows) and bool(self.all_found("unstored"))
 
-    def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
+    def unstored(self, relay: RelayKey, service: float, limit: int, contact: int | None = None) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
         if not self.rows:
             return []
         usable = [
             row.id for row in self._routes.find(relay=relay)
-            if row.state is RouteState.CLAIMED and row.retry_at <= service
+            if row.state is RouteState.CLAIMED and row.retry_at <= service and contact in {None, row.contact}
         ]  # fmt: skip
         keys = sorted(key for route in usable for key in self.found("unstored", route))
         return [_whole(self.rows[key]) for key in keys[:limit]]
@@ -293,7 +294,7 @@ class DictMailboxTransaction(DictTransaction):
         self.seen: DictTable[Seen] = DictTable(self, _SEEN)
         self.troubles: DictTable[HostTrouble] = DictTable(self, _TROUBLES)
         self.relay_lists: DictTable[FollowedList] = DictTable(self, _NUMBERED)
-        self.relay_health: DictTable[RelayHealth] = DictTable(self, _TROUBLES)
+        self.relay_health: DictTable[RelayHealth] = DictTable(self, _HEALTH)
         self.changes: DictTable[Change] = DictTable(self, _CHANGES)
 
     def tables(self) -> list[DictTable[Any]]:

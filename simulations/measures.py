@@ -30,6 +30,7 @@ RECEIPT_SPAN_SECONDS = 60.0
 """For how long after a target was sent something an answer is looked for, at most, and for three times the mean of
 receipts. What people answer comes within it, and more finds less: others' envelopes are then in the way."""
 ROUND_SECONDS = 2.0
+"""Of disclosure, at least: as long as most texts take."""
 _LEAST_TEXTS = 5
 """A target must have had so many from the correspondent who is looked for."""
 _LEAST_FALSE_PAIRS = 1_000
@@ -96,14 +97,20 @@ def _cost(run: Seen) -> Iterator[Figure]:
     yield Figure("cost", "", 0.0, "texts that came", len(came) / max(1, len(run.delays)))
 
 
-def _size(run: Seen) -> Iterator[Figure]:
-    """What the first frame after a text was written tells of its length."""
+def first_frames(run: Seen) -> Integers:
+    """Bytes of the first frame after each text was written, on its sender's link: what tells of its length."""
     up = run.watched.seen.times(toward_relay=True)
     order = np.lexsort((up.time, up.link))
     keys = up.link[order].astype(np.float64) * (2.0 * run.span_seconds + 1e4) + up.time[order]
     wanted = run.watched.truth.sender_link * (2.0 * run.span_seconds + 1e4) + run.watched.truth.written
     place = np.minimum(np.searchsorted(keys, wanted), len(order) - 1)
-    seen = up.length[order][place].astype(np.int64)
+    return np.asarray(up.length[order][place], dtype=np.int64)
+
+
+def _size(run: Seen) -> Iterator[Figure]:
+    if not len(run.lengths):
+        return
+    seen = first_frames(run)
     yield Figure("size", "global", 0.0, "bits of a text's length", size.leakage_bits(run.lengths, seen))
     yield Figure("size", "", 0.0, "bits that there are", size.entropy_bits(np.bincount(run.lengths)))
 
@@ -232,6 +239,9 @@ def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Genera
     truth, relays = run.watched.truth, run.watched.relays
     disclosed: list[float] = []
     intersected: list[float] = []
+    guessed: list[float] = []
+    came = run.delays[np.isfinite(run.delays)]
+    span = max(ROUND_SECONDS, 1.5 * float(np.median(came))) if len(came) else ROUND_SECONDS
     for target, _, _ in _targets(run, count, rng):
         friends = np.unique(truth.recipient_link[truth.sender_link // relays == target] // relays)
         if not len(friends):
@@ -242,15 +252,17 @@ def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Genera
         times, candidates = down.time[others], down.destination[others].astype(np.int64)
         up = wires.times(toward_relay=True)
         own = up.time[up.source == target]
-        after = disclosure.rounds_after(own, ROUND_SECONDS, times, candidates)
+        after = disclosure.rounds_after(own, span, times, candidates)
         controls = np.sort(rng.uniform(0.0, run.span_seconds, 10 * max(1, len(own))))
-        usual = disclosure.rounds_after(controls, ROUND_SECONDS, times, candidates)
+        usual = disclosure.rounds_after(controls, span, times, candidates)
         people = run.watched.people
         disclosed.append(disclosure.recall(disclosure.disclose(after, people, usual), friends, rng))
         intersected.append(disclosure.recall(disclosure.intersect(after, people), friends, rng))
+        guessed.append(len(friends) / (people - 1))
     if disclosed:
         yield Figure("disclosure", observer, run.span_seconds, "recall@m, statistical", float(np.mean(disclosed)))
         yield Figure("disclosure", observer, run.span_seconds, "recall@m, intersection", float(np.mean(intersected)))
+        yield Figure("disclosure", observer, run.span_seconds, "recall@m, by guessing", float(np.mean(guessed)))
 
 
 def _receipts(run: Seen, observer: Observer, study: Study, rng: np.random.Generator) -> Iterator[Figure]:
@@ -259,7 +271,7 @@ def _receipts(run: Seen, observer: Observer, study: Study, rng: np.random.Genera
         return
     ranks: list[Floats] = []
     candidates = 0
-    span = min(3.0 * study.policy.receipt_mean_seconds, RECEIPT_SPAN_SECONDS)
+    span = min(3.0 * study.policy.receipt_seconds, RECEIPT_SPAN_SECONDS)
     for target, _, correspondent in _targets(run, study.adversary.targets, rng):
         watching = _watching(run, observer, target, rng)
         if observer == "global":

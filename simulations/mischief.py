@@ -39,6 +39,7 @@ class CheatingRelay(RelayHost):
         self._release()
 
     def forget(self) -> None:
+        super().forget()
         self._overtaken = None
 
     def hear(self, end: End, commands: list[Command]) -> Iterable[Command]:

@@ -1,10 +1,12 @@
 """Pictures for a paper: one figure of a table, its mean and 95 % interval, against what was varied or watched."""
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
 import polars as pl
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from protocol.errors import CallerError
 from simulations.results import summarise
@@ -44,10 +46,17 @@ def plot(table: pl.DataFrame, figure: str, across: str, path: Path, observer: st
     if any(lines):
         size.legend(loc="outside upper left", frameon=False)  # whatever the data, it covers none of them
     files = path.with_suffix(".svg"), path.with_suffix(".png")
-    size.savefig(files[0], metadata={"Date": None})
     size.savefig(files[1], dpi=200, metadata={"Software": None})
-    plt.close(size)
+    files[0].write_bytes(as_svg(size))
     return files
+
+
+def as_svg(picture: Figure) -> bytes:
+    """The same picture gives the same bytes. It is closed."""
+    file = io.BytesIO()
+    picture.savefig(file, format="svg", metadata={"Date": None})
+    plt.close(picture)
+    return file.getvalue()
 
 
 def _choose(summary: pl.DataFrame, figure: str, observer: str | None) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 from protocol.envelope.envelope import parse_envelope
 from protocol.mailbox import ChangeKind, RouteState
 from protocol.timing import Timing
+from protocol.traffic.policies import TRAVEL_SECONDS
 from protocol.wire.commands import Command, Deposit
 from simulations.arrays import Floats
 from simulations.host import PersonHost
@@ -25,7 +26,8 @@ from simulations.workload import DAY_SECONDS, LIVELY, Contacts, Workload, bursty
 from simulations.world import Stage, World, text_of
 
 _SETTLE_SECONDS = 60.0
-"""After the last text, for what is under way."""
+PATIENCE_TRAVELS = 4.0
+"""How many travels of a preset proofs and subscriptions have before anybody writes."""
 
 
 def draw_workload(study: Study, seed: int) -> tuple[Contacts, Workload]:
@@ -41,20 +43,23 @@ def draw_workload(study: Study, seed: int) -> tuple[Contacts, Workload]:
     return contacts, texts
 
 
-def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
-    """One run, and its trace hash. Deterministic."""
+def carry_out(study: Study, seed: int, settle_seconds: float = _SETTLE_SECONDS) -> tuple[Seen, str]:
+    """One run, and its trace hash. Deterministic. `settle_seconds`: after the last text, for what is under way."""
     contacts, texts = draw_workload(study, seed)
     pairs = list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True))
     real = study.run.crypto == "real"
     people, relays = study.topology.people, study.topology.relays
     stage = Stage(people, relays, tuple(pairs), real, store="dict")
     script = Script(seed, people, relays, tuple(pairs), (), real_crypto=real)
-    timing = Timing(receipt_mean_seconds=study.policy.receipt_mean_seconds)
+    preset = study.policy.preset
+    timing = Timing(receipt_mean_seconds=study.policy.receipt_seconds, travel_seconds=TRAVEL_SECONDS[preset])
     world = World(stage, script, timing=timing, latency=study.topology.latency_seconds)
+    for person in world.people:
+        person.preset = preset
     recorder = Recorder()
     span = study.workload.hours * 3_600.0
     world.boot()
-    world.engine.run(_SETTLE_SECONDS)
+    world.engine.run(_SETTLE_SECONDS + PATIENCE_TRAVELS * timing.travel_seconds)
     start = world.engine.time
     directions = {pair: 2 * number for number, (one, other) in enumerate(pairs) for pair in ((other, one),)}
     directions |= {(one, other): 2 * number + 1 for number, (one, other) in enumerate(pairs)}
@@ -65,7 +70,7 @@ def carry_out(study: Study, seed: int) -> tuple[Seen, str]:
         world.engine.at(line.at, partial(world.say, line))
     if study.churn.offline_hours:
         _come_and_go(world, study, start + span, np.random.default_rng((seed, 1)))
-    world.engine.run(start + span + _SETTLE_SECONDS)
+    world.engine.run(start + span + settle_seconds)
     truth, delays = _truth(world, lines, directions, shown, start)
     for host in world.hosts:
         host.die()

@@ -11,8 +11,11 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from protocol.errors import CallerError
+from protocol.traffic.policies import NAMES, RECEIPT_MEAN_SECONDS
+from protocol.wire.commands import Preset
 
 Hours = Annotated[float, Meta(gt=0, le=24 * 365)]
+Kind = Literal["direct", "batched", "constant", "constant-4", "constant-16"]
 Observer = Literal["relay", "colluding relays", "local", "global"]
 Measure = Literal["cost", "size", "timing", "advantage", "trilemma", "disclosure", "receipts"]
 
@@ -37,8 +40,8 @@ class Workload(_Table, frozen=True):
 
     kind: Literal["lively", "poisson"] = "lively"
     """Conversations in bursts, by day more than by night; or each text by itself at any time."""
-    texts_per_day: Annotated[float, Meta(gt=0, le=10_000)] = 40.0
-    """Of each person."""
+    texts_per_day: Annotated[float, Meta(ge=0, le=10_000)] = 40.0
+    """Of each person; 0 shows what idle links cost."""
     hours: Hours = 6.0
     activity_sigma: Annotated[float, Meta(ge=0, le=3)] = 0.0
     """How unlike people are: 0 makes all write alike; the logarithm's standard deviation of how much they do."""
@@ -55,9 +58,19 @@ class Churn(_Table, frozen=True):
 class Policy(_Table, frozen=True):
     """When links send."""
 
-    kind: Literal["direct", "batched", "constant"] = "direct"
-    receipt_mean_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
-    """Between the ticks of a contact at which receipts leave (Spec 6 §5)."""
+    kind: Kind = "direct"
+    receipt_mean_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    """Between the ticks of a contact at which receipts leave (Spec 6 §5); without it, as the preset has it."""
+
+    @property
+    def preset(self) -> Preset:
+        """As links and relays know it."""
+        return next(preset for preset, name in NAMES.items() if name == self.kind)
+
+    @property
+    def receipt_seconds(self) -> float:
+        """The mean that holds."""
+        return self.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[self.preset]
 
 
 class Adversary(_Table, frozen=True):
@@ -135,11 +148,6 @@ def _change(raw: dict[str, Any], key: str, text: str) -> None:
 
 def _check_together(study: Study, path: Path) -> None:
     """Keys that are right by themselves and not beside each other."""
-    if study.run.engine == "machines" and study.policy.kind != "direct":
-        raise CallerError(
-            f'{path}: policy.kind = "{study.policy.kind}" with run.engine = "machines": nodes carry out "direct" only. '
-            'Write policy.kind = "direct", or run.engine = "population", which models the others.'
-        )
     if study.run.engine == "population" and study.churn.offline_hours:
         raise CallerError(
             f'{path}: churn.offline_hours = {study.churn.offline_hours:g} with run.engine = "population": in the model '

@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from node.api.errors import ApiError
 from node.store.rows import Reader, RelayRow
+from node.traffic_meter import Sent
 from protocol.keys import RelayKey
 from protocol.operations import Operation
 from protocol.wire.addresses import Host
+from protocol.wire.commands import Preset
 
 T = TypeVar("T")
 
@@ -25,6 +27,17 @@ class Node(Protocol):
     @property
     def list_errors(self) -> dict[int, str]:
         """Why the relay that offers a list could not be asked for the next one, by the list's number."""
+
+    @property
+    def traffic(self) -> Preset:
+        """What its links follow."""
+
+    @property
+    def forward(self) -> bool:
+        """Whether contacts' relays are reached by its own only."""
+
+    def sent(self) -> Sent:
+        """What its links to relays sent in the last hour."""
 
     def relays(self) -> Sequence[RelayRow]:
         """The node's own relays and how their connections stand, in the order of its list."""

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, urlsplit
 
-from node.api import changes, contacts, invitations, messages, relay_lists, relays, status
+from node.api import changes, contacts, invitations, messages, relay_lists, relays, status, traffic
 from node.api.contract import Call, Handler, Node
 from node.api.errors import ApiError
 
@@ -11,6 +11,7 @@ NUMBER = "{}"
 ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/status": {"GET": status.show},
     "/v1/name": {"PUT": status.rename},
+    "/v1/traffic": {"GET": traffic.show},
     "/v1/relays": {"GET": relays.list_relays, "PUT": relays.replace_relays, "POST": relay_lists.choose},
     "/v1/relay-lists": {"GET": relay_lists.list_lists, "POST": relay_lists.follow},
     "/v1/relay-lists/{}": {"GET": relay_lists.show, "DELETE": relay_lists.unfollow},

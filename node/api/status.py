@@ -7,6 +7,7 @@ from msgspec import Struct
 from node.api.contract import Call, Reply
 from node.store.rows import Reader, RelayRow
 from protocol.operations import SetName
+from protocol.traffic.policies import NAMES
 
 
 class Status(Struct, frozen=True):
@@ -20,6 +21,10 @@ class Status(Struct, frozen=True):
     waiting: int
     """Messages and envelopes that nobody has taken custody of yet. Receipts wait for their time, and do not count."""
     last_change: int
+    traffic: str
+    """What links follow (Spec 10 §2)."""
+    forward: bool
+    """Whether contacts' relays are reached by this node's own only (Spec 12)."""
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +46,8 @@ async def show(call: Call) -> Reply:
             unread=sum(contact.unread for contact in contacts),
             waiting=reader.waiting(),
             last_change=reader.last_change(),
+            traffic=NAMES[call.node.traffic],
+            forward=call.node.forward,
         )
 
     return Reply(await call.node.read(query))

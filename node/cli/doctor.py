@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from node.api.client import Client
 from node.api.errors import ApiError
@@ -11,6 +11,9 @@ from node.cli.profiles import HERE, Json, Where
 from node.cli.terminal import print_json, visible
 from node.profile import Profile, ProfileInUseError, locked, runtime_directory
 from protocol.errors import KassiberError
+
+if TYPE_CHECKING:
+    from node.settings import Settings
 
 Level: TypeAlias = Literal["ok", "note", "wrong"]
 Finding: TypeAlias = tuple[Level, str, str]
@@ -70,20 +73,46 @@ def _keys(profile: Profile) -> Iterator[Finding]:
 
 
 def _settings(profile: Profile) -> Iterator[Finding]:
-    from node.settings import read_settings
+    from node.settings import check_hidden, read_settings
     from protocol.timing import Timing
 
     try:
         settings = read_settings(profile.settings)
+        check_hidden(settings)
     except KassiberError as error:
         yield _wrong(error)
         return
-    if settings.forward:
-        yield "ok", "Contacts' relays are reached by your own relays only", ""
+    if settings.proxy is not None:
+        yield from _proxy(settings)
+    if settings.isolated:
+        yield "ok", "Each contact has connections of its own", ""
+        if settings.proxy is None:
+            what = "Without a proxy they all come from this machine's address, which ties them together"
+            yield "note", what, 'Set one, as proxy = "socks5://localhost:9050"'
     if settings.timing == Timing():
         yield "ok", "The settings are valid", ""
     else:
         yield "note", "Durations differ from the defaults", f"Wanted? They are set in {profile.settings}"
+
+
+def _proxy(settings: "Settings") -> Iterator[Finding]:
+    """Whether it is there; what it does with a connection, the node's relays show."""
+    import trio
+
+    from node.entropy import SystemEntropy
+    from node.transport.proxy import Proxy
+
+    assert settings.proxy is not None
+    proxy = Proxy(settings.proxy, SystemEntropy(), apart=settings.isolated)
+    try:
+        trio.run(proxy.check)
+    except KassiberError as error:
+        what = f"All connections are made by the proxy {proxy.place}, but {error}"
+        yield "wrong", what, "Start it, or correct proxy in settings.toml. Nothing is sent past it meanwhile"
+        return
+    yield "ok", f"All connections are made by the proxy {proxy.place}", ""
+    if settings.listen is not None:
+        yield "note", f"Contacts are told {settings.public}", "It should be an onion address, or it shows this machine"
 
 
 def _disk(profile: Profile) -> Iterator[Finding]:
@@ -102,7 +131,6 @@ def _node(profile: Profile) -> Iterator[Finding]:
     try:
         if client.is_running():
             yield "ok", "The node runs", ""
-            yield from _entries(profile, client.request("GET", "/v1/status")["relays"])
             yield from _running(client.request("GET", "/v1/status"), client.request("GET", "/v1/contacts")["contacts"])
             yield from _relays(client.request("GET", "/v1/relays")["relays"])
             yield from _lists(client.request("GET", "/v1/relay-lists")["lists"])
@@ -119,16 +147,12 @@ def _node(profile: Profile) -> Iterator[Finding]:
         yield _wrong(error)
 
 
-def _entries(profile: Profile, relays: list[dict[str, Any]]) -> Iterator[Finding]:
+def _entries(relays: int) -> Iterator[Finding]:
     """What goes by an entry needs one that is not where it goes; and one more, so that none sees both directions."""
-    from node.settings import read_settings
-
-    if read_settings(profile.settings).forward and len(relays) < LEAST_ENTRIES:
-        yield (
-            "note",
-            f"With {len(relays)} of your own relays some contacts' relays have no entry, or one that sees both ways",
-            "Add another: kassiber relays add ADDRESS; nothing is sent past an entry instead",
-        )
+    yield "ok", "Contacts' relays are reached by your own relays only", ""
+    if relays < LEAST_ENTRIES:
+        what = f"With {relays} of your own relays some contacts' relays have no entry, or one that sees both ways"
+        yield "note", what, "Add another: kassiber relays add ADDRESS; nothing is sent past an entry instead"
 
 
 def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -136,7 +160,10 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
 
     if status["version"] != installed_version():
         yield "note", f"The node runs version {status['version']}, this is {installed_version()}", "Restart the node"
+    yield "ok", f"Links send as {status['traffic']} says", "What that hides and costs: kassiber privacy"
     relays = status["relays"]
+    if status["forward"]:
+        yield from _entries(len(relays))
     for relay in relays:
         level: Level = _LEVELS.get(relay["state"], "wrong")
         why = f": {relay['error']}" if relay["error"] else ""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from node.cli.serving import prepare_process, serve
 from node.profile import Profile, locked
-from node.settings import Settings, read_settings
+from node.settings import Settings, check_hidden, read_settings
 from node.store.keys import DataKey
 from protocol.wire.commands import Preset
 
@@ -22,6 +22,7 @@ def momentary_node(profile: Profile, open_key: Callable[[], DataKey]) -> Iterato
     """Answers requests while the block runs. Raises ProfileInUseError, what `open_key` raises, what a start raises."""
     prepare_process(logging.ERROR)
     settings = read_settings(profile.settings)
+    check_hidden(settings)
     if settings.traffic is Preset.BATCHED:
         settings = replace(settings, traffic=Preset.DIRECT)  # it would be gone before its ticks (Spec 10 §8)
     with locked(profile):

@@ -20,6 +20,7 @@ COMMANDS = {
     "To look after it": {
         "status": "Show how the running node stands.",
         "doctor": "Say what is wrong, and what to do.",
+        "privacy": "Show what traffic costs and hides, and what this node sent.",
         "relays": "List, add or remove this node's relays; follow lists of relays.",
         "passphrase": "Change what unlocks the profile.",
         "completion": "Print a completion script for the shell.",

@@ -27,6 +27,9 @@ def relay(
         Literal["public", "any", "none"],
         Parameter(help="To which other relays it carries what nodes give it for them: 'any' are those of a LAN, too."),
     ] = "public",
+    proxy: Annotated[
+        str | None, Parameter(help="Reach those by this SOCKS5 proxy: with Tor's, onion addresses too.")
+    ] = None,
 ) -> None:
     """Run a relay until it is stopped (Ctrl-C or SIGTERM).
 
@@ -36,14 +39,15 @@ def relay(
     """
     from node.logs import configure_logs
     from node.relay import run_relay
-    from node.settings import read_settings
+    from node.settings import parse_proxy_setting, read_settings
     from protocol.timing import Timing
 
     configure_logs()
     timing = read_settings(directory / "settings.toml").timing
     if timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
-    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list, forward)
+    way = parse_proxy_setting(proxy, "--proxy") if proxy is not None else None
+    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list, forward, way)
 
 
 def _say_started(served: "ServedRelay") -> None:

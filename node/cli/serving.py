@@ -6,11 +6,15 @@ from collections.abc import Callable
 import trio
 
 from node.api.server import serve_api
+from node.files import allow_open_files
 from node.logs import configure_logs
 from node.node import run_node
 from node.profile import Profile
 from node.settings import Settings
 from node.store.keys import DataKey, derive_keys
+
+OPEN_FILES = 4_096
+"""Each contact may have connections of its own to two relays of this node's and to three of theirs."""
 
 
 async def serve(
@@ -29,3 +33,4 @@ def prepare_process(log_level: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    allow_open_files(OPEN_FILES)

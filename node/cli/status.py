@@ -31,6 +31,8 @@ def _print(found: dict[str, Any]) -> None:
     print(f"Name      {visible(found['name'] or '(none: nobody is told one)')}")
     print(f"Contacts  {found['contacts']}, {found['unread']} unread")
     print(f"Waiting   {found['waiting']} that no relay has yet")
+    ways = "by your own relays only" if found["forward"] else "straight"
+    print(f"Traffic   {found['traffic']}; contacts' relays are reached {ways}")
     if found["direct"]:
         print(f"Direct    {found['direct']}")
     for relay in found["relays"]:

@@ -36,6 +36,16 @@ def up(
         bool | None,
         Parameter(help="Reach contacts' relays by your own only, so that they do not see this machine's address."),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        Parameter(help="Make every connection by this SOCKS5 proxy: socks5://127.0.0.1:9050 is Tor's. '' for none."),
+    ] = None,
+    isolation: Annotated[
+        str | None,
+        Parameter(
+            help="contact: a connection for each contact and relay, so that no relay ties them together; or none."
+        ),
+    ] = None,
     traffic: Annotated[
         str | None,
         Parameter(help="How links send: direct, batched, constant, constant-4, constant-16. See settings.toml too."),
@@ -47,7 +57,15 @@ def up(
 
     from node.cli.serving import prepare_process
     from node.profile import locked
-    from node.settings import check_told, parse_place, parse_traffic, read_settings
+    from node.settings import (
+        check_hidden,
+        check_told,
+        parse_isolation,
+        parse_place,
+        parse_proxy_setting,
+        parse_traffic,
+        read_settings,
+    )
     from protocol.timing import Timing
 
     prepare_process(logging.WARNING)
@@ -61,9 +79,14 @@ def up(
         settings = replace(settings, discovery=discovery)
     if forward is not None:
         settings = replace(settings, forward=forward)
+    if proxy is not None:
+        settings = replace(settings, proxy=parse_proxy_setting(proxy, "--proxy"))
+    if isolation is not None:
+        settings = replace(settings, isolated=parse_isolation(isolation, "--isolation"))
     if traffic is not None:
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)
+    check_hidden(settings)
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     with locked(profile):

@@ -130,6 +130,13 @@ SCHEMA = Schema(
                 sessions INTEGER NOT NULL, failures INTEGER NOT NULL, kept INTEGER NOT NULL, missed INTEGER NOT NULL)
                 WITHOUT ROWID""",
         ),
+        (
+            "ALTER TABLE troubles RENAME TO troubles_of_hosts",
+            """CREATE TABLE troubles (relay BLOB NOT NULL, since REAL NOT NULL, "group" INTEGER NOT NULL,
+                PRIMARY KEY (relay, "group")) WITHOUT ROWID""",
+            "INSERT INTO troubles SELECT relay, since, 0 FROM troubles_of_hosts",
+            "DROP TABLE troubles_of_hosts",
+        ),
     ),
     secure_delete="ON",
 )
@@ -202,11 +209,15 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
         statement = "SELECT 1 FROM envelopes WHERE stored_at IS NULL LIMIT 1"
         return self.connection.execute(statement).fetchone() is not None
 
-    def unstored(self, relay: RelayKey, service: float, limit: int) -> list[SealedEnvelope]:
+    def unstored(self, relay: RelayKey, service: float, limit: int, contact: int | None = None) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
         routes = f"SELECT id FROM routes WHERE relay = ? AND state = {RouteState.CLAIMED.value} AND retry_at <= ?"
+        values: list[object] = [relay, service, limit]
+        if contact is not None:
+            routes += " AND contact = ?"
+            values.insert(2, contact)
         statement = f"{self.select} WHERE stored_at IS NULL AND route IN ({routes}) ORDER BY id LIMIT ?"
-        return self.read_all(statement, (relay, service, limit))
+        return self.read_all(statement, values)
 
     def stored_before(self, service: float, limit: int) -> list[UnderWay]:
         """Custody older than this, oldest first."""
@@ -299,7 +310,7 @@ class MailboxTransaction(SqlTransaction):
         self.partials = SqlTable(connection, "partials", Partial, ("contact", "message_id", "index"))
         self.skipped = SqlSkippedKeys(connection, "skipped", Skipped, ("contact", "turn", "number"))
         self.seen = SqlTable(connection, "seen", Seen, ("contact", "turn", "number"))
-        self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay",))
+        self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay", "group"))
         self.relay_lists = SqlTable(connection, "relay_lists", FollowedList, ("id",))
         self.relay_health = SqlTable(connection, "relay_health", RelayHealth, ("relay",))
         self.changes = SqlTable(connection, "changes", Change, ("number",))

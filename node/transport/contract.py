@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from protocol.errors import Code, WorldError
-from protocol.keys import RelayKey
+from protocol.keys import Group, RelayKey
 
 CLOSE_BASE = 4_000
 """WebSocket close codes from here on are `Code`s (RFC 6455 §7.4.2)."""
@@ -39,8 +39,9 @@ class FrameStream(Protocol):
 
 Use: TypeAlias = Callable[[FrameStream], Awaitable[None]]
 """What is done with a stream; when it returns the stream is closed. It must not raise."""
-Connect: TypeAlias = Callable[[RelayKey, str, Use], Awaitable[None]]
-"""`connect(relay, host, use)`: connect to `ws://name:port` or `wss://name:port`. Raises WorldError, CallerError."""
+Connect: TypeAlias = Callable[[RelayKey, str, Use, Group], Awaitable[None]]
+"""`connect(relay, host, use, group)`: connect to `ws://name:port` or `wss://name:port`, apart from other groups where
+the way can keep them so. Raises WorldError, CallerError."""
 
 
 def ended(code: int | None) -> Ended:

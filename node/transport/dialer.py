@@ -1,4 +1,4 @@
-"""Outgoing connections: `ws://name:port` and `wss://name:port` (Spec 7 §1).
+"""Outgoing connections: `ws://name:port` and `wss://name:port` (Spec 7 §1), past a proxy never where one is given.
 
 A hostile server can make the libraries below raise almost anything; all of it comes out as a WorldError with a reason.
 """
@@ -6,25 +6,35 @@ A hostile server can make the libraries below raise almost anything; all of it c
 import ssl
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 import trio
 
 from node.transport import websocket
 from node.transport.contract import Use
+from node.transport.proxy import Proxy, is_onion
+from node.transport.socks5 import Credentials
 from protocol.errors import WorldError
 from protocol.wire.addresses import Host
 
 
-async def dial(host_text: str, use: Use, *, public_only: bool = False) -> None:
+class By(NamedTuple):
+    """The way of one connection: a proxy, and what it keeps apart from others by."""
+
+    proxy: Proxy
+    credentials: Credentials
+
+
+async def dial(host_text: str, use: Use, *, public_only: bool = False, by: By | None = None) -> None:
     """Connect, give the stream to `use`, which must not raise, and close it. The caller sets the deadline.
 
-    `public_only`: for others, who must not reach by us what only we can. Raises CallerError (`host_text` is no host),
-    WorldError (nobody there, or nobody who speaks Kassiber).
+    `public_only`: for others, who must not reach by us what only we can; what a proxy makes of a name is its own
+    affair. Raises CallerError (`host_text` is no host), WorldError (nobody there, or nobody who speaks Kassiber).
     """
     host = Host.parse(host_text)
     opened_at = trio.current_time()
     try:
-        stream = await _open(host, public_only)
+        stream = await _open(host, public_only, by)
     except (OSError, trio.BrokenResourceError, ValueError) as error:
         raise _world_error(error) from None
     try:
@@ -45,12 +55,11 @@ async def _shake_hands(stream: trio.abc.Stream, host: Host, opened_at: float) ->
         raise _world_error(error) from None
 
 
-async def _open(host: Host, public_only: bool) -> trio.abc.Stream:
-    name = host.name.strip("[]")
-    stream = await trio.open_tcp_stream(await _public_address(name, host.port) if public_only else name, host.port)
+async def _open(host: Host, public_only: bool, by: By | None) -> trio.abc.Stream:
+    stream = await _reach(host, public_only) if by is None else await _reach_by(by, host, public_only)
     if host.scheme == "ws":
         return stream
-    secured = trio.SSLStream(stream, _tls(), server_hostname=name, https_compatible=True)
+    secured = trio.SSLStream(stream, _tls(), server_hostname=host.name.strip("[]"), https_compatible=True)
     try:
         await secured.do_handshake()
     except BaseException:
@@ -58,6 +67,28 @@ async def _open(host: Host, public_only: bool) -> trio.abc.Stream:
             await trio.aclose_forcefully(stream)
         raise
     return secured
+
+
+async def _reach(host: Host, public_only: bool) -> trio.SocketStream:
+    if is_onion(host.name):
+        raise WorldError(
+            "an onion address is reached by a proxy only: set proxy, as in proxy = 'socks5://127.0.0.1:9050'"
+        )
+    name = host.name.strip("[]")
+    return await trio.open_tcp_stream(await _public_address(name, host.port) if public_only else name, host.port)
+
+
+async def _reach_by(by: By, host: Host, public_only: bool) -> trio.SocketStream:
+    if public_only and _is_inside(host.name.strip("[]")):
+        raise WorldError("it has no public address")
+    return await by.proxy.open(host, by.credentials)
+
+
+def _is_inside(name: str) -> bool:
+    try:
+        return not _is_public(ip_address(name))
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 async def _public_address(name: str, port: int) -> str:

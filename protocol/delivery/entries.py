@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec import msgpack
 
 from protocol.delivery.operators import of_one_operator
-from protocol.keys import RelayKey
+from protocol.keys import SHARED, Group, RelayKey
 from protocol.mailbox import OwnRelay, Profile, QueueState
 from protocol.step import Step
 
@@ -16,7 +16,7 @@ _ANNOUNCED = (QueueState.CREATING, QueueState.READY)
 _relays = msgpack.Decoder(tuple[OwnRelay, ...])
 
 
-def choose(step: Step, hosts: "Hosts", relay: RelayKey, contact: int | None) -> OwnRelay | None:
+def choose(step: Step, hosts: "Hosts", relay: RelayKey, contact: int | None, group: Group = SHARED) -> OwnRelay | None:
     """Never `relay` itself. One at which `contact` reaches this node first would see both directions, and one of the
     same operator is no other: only where there is nothing else that can be reached. Connected ones first. None: there
     is none at all."""
@@ -25,8 +25,8 @@ def choose(step: Step, hosts: "Hosts", relay: RelayKey, contact: int | None) -> 
     one_operator = of_one_operator(step, relay)
 
     def rank(one: OwnRelay) -> tuple[bool, bool, bool, bool]:
-        down = hosts.unreachable_for(step, one.relay) >= step.timing.unreachable_seconds
-        host = hosts.hosts.get(one.relay)
+        down = hosts.unreachable_for(step, one.relay, group) >= step.timing.unreachable_seconds
+        host = hosts.hosts.get((one.relay, group))
         return down, one.relay == reached, one.relay in one_operator, host is None or host.session is None
 
     return min(own, key=rank, default=None)

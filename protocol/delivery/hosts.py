@@ -11,75 +11,126 @@ from protocol.delivery.sessions import HostSession
 from protocol.delivery.tunnels import Far, Tunnels
 from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
-from protocol.keys import Connection, HandshakeHash, RelayKey
-from protocol.mailbox import HostTrouble
+from protocol.keys import SHARED, Connection, Group, HandshakeHash, RelayKey
+from protocol.limits import MAX_CONTACTS, MAX_ISOLATED_CONTACTS
+from protocol.mailbox import HostTrouble, OwnQueue
 from protocol.step import Step
 
 
 class Host:
-    """What is known of one host in this process."""
+    """What is known of one host in this process, for one group (Spec 7 §8)."""
 
-    def __init__(self, relay: RelayKey, host: str, direct: bool) -> None:
+    def __init__(self, relay: RelayKey, host: str, direct: bool, group: Group = SHARED) -> None:
         self.relay = relay
         self.host = host
         self.direct = direct
+        self.group = group
         self.session: HostSession | None = None
         self.dialing = False
         self.dialled_at: float | None = None
         self.next_dial = 0.0
         self.failures = 0
+        self.idle = False
+        """No own queue is there: it is dialled when something else asks for it."""
 
 
 class Hosts:
-    """All hosts and sessions of this process. `forward`: contacts' relays are reached by an entry, or not at all."""
+    """All hosts and sessions of this process. `forward`: contacts' relays are reached by an entry, or not at all.
+    `isolated`: what concerns different contacts shares no session."""
 
-    def __init__(self, forward: bool = False) -> None:
+    def __init__(self, forward: bool = False, isolated: bool = False) -> None:
         self.tunnels = Tunnels()
         self.forward = forward
-        self.hosts: dict[RelayKey, Host] = {}
+        self.isolated = isolated
+        self.prompt = False
+        """What this step is about was caused by one person's doing: a session for it tells of nothing else."""
+        self.hosts: dict[tuple[RelayKey, Group], Host] = {}
         self.sessions: dict[Connection, HostSession] = {}
         self._some_forgotten = True
+
+    def group_of(self, queue: OwnQueue) -> Group:
+        """What an own queue may share a session with."""
+        if not self.isolated or queue.direct:
+            return SHARED
+        if queue.contact is not None:
+            return Group(queue.contact)
+        return Group(-3 * queue.invitation) if queue.invitation is not None else Group(-3 * queue.id - 2)
+
+    def group_of_contact(self, contact: int, direct: bool = False) -> Group:
+        """What a contact's route may share a session with."""
+        return Group(contact) if self.isolated and not direct else SHARED
+
+    def group_of_joining(self, joining: int, direct: bool = False) -> Group:
+        """The same for an invitation that is being accepted."""
+        return Group(-3 * joining - 1) if self.isolated and not direct else SHARED
+
+    @property
+    def most_contacts(self) -> int:
+        """How many there may be."""
+        return MAX_ISOLATED_CONTACTS if self.isolated else MAX_CONTACTS
 
     def all_seen_to(self, step: Step) -> bool:
         """Whether each known host is connected, dialled or in back-off, and none was forgotten since this was asked."""
         forgotten, self._some_forgotten = self._some_forgotten, False
         for host in self.hosts.values():
-            if host.session is None and not host.dialing:
+            if host.session is None and not host.dialing and not host.idle:
                 if host.next_dial <= step.now.service:
                     return False
                 step.wake_at(host.next_dial)
         return not forgotten
 
-    def want(self, step: Step, relay: RelayKey, host: str, direct: bool) -> Host:
-        """The host, being dialled unless it is connected or in back-off."""
-        known = self.hosts.get(relay)
+    def want(self, step: Step, relay: RelayKey, host: str, direct: bool, group: Group = SHARED) -> Host:
+        """The host, being dialled unless it is connected or in back-off, or waits for its time (Spec 7 §8)."""
+        known = self.hosts.get((relay, group))
         if known is None:
-            known = self.hosts[relay] = Host(relay, host, direct)
-        known.host, known.direct = host, direct
+            known = self.hosts[relay, group] = Host(relay, host, direct, group)
+            known.next_dial = self._apart(step, group, 0.0)
+        known.host, known.direct, known.idle = host, direct, False
         if known.session is None and not known.dialing:
-            if known.next_dial <= step.now.service:
+            if known.next_dial <= step.now.service or (self.prompt and group != SHARED and known.failures == 0):
                 known.dialing = True
                 known.dialled_at = step.now.service
                 timeout = step.timing.direct_dial_seconds if direct else step.timing.dial_seconds
-                step.effects.append(Dial(relay, host, timeout))
+                step.effects.append(Dial(relay, host, timeout, group))
             else:
                 step.wake_at(known.next_dial)
         return known
 
-    def reach(self, step: Step, relay: RelayKey, host: str, direct: bool, contact: int | None) -> Host | Far:
-        """Where a contact's queue is: the host itself, or by way of an entry (see `entries.choose`)."""
-        if direct or not self.forward:
-            return self.want(step, relay, host, direct)
-        entry = entries.choose(step, self, relay, contact)
-        if entry is None:
-            return Far(relay, host)
-        own = self.want(step, entry.relay, entry.host, False)
-        return self.tunnels.reach(step, relay, host, entry.relay, own.session)
+    def want_all_for(self, step: Step, queues: Iterable[OwnQueue]) -> None:
+        """The hosts of all own queues, where what concerns different contacts is kept apart."""
+        for host in self.hosts.values():
+            host.idle = True
+        for queue in queues:
+            self.want_for(step, queue)
 
-    def opened(self, step: Step, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> HostSession:
+    def want_for(self, step: Step, queue: OwnQueue) -> Host:
+        """The host of an own queue."""
+        return self.want(step, queue.relay, queue.host, queue.direct, self.group_of(queue))
+
+    def reach(
+        self, step: Step, relay: RelayKey, host: str, direct: bool, contact: int | None, joining: int | None = None
+    ) -> Host | Far:
+        """Where a contact's queue is, or one that is to be claimed for a `joining`: the host itself, or by way of an
+        entry (see `entries.choose`)."""
+        group = SHARED
+        if contact is not None:
+            group = self.group_of_contact(contact, direct)
+        elif joining is not None:
+            group = self.group_of_joining(joining, direct)
+        if direct or not self.forward:
+            return self.want(step, relay, host, direct, group)
+        entry = entries.choose(step, self, relay, contact, group)
+        if entry is None:
+            return Far(relay, host, group)
+        own = self.want(step, entry.relay, entry.host, False, group)
+        return self.tunnels.reach(step, relay, host, entry.relay, own.session, group)
+
+    def opened(
+        self, step: Step, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash, group: Group
+    ) -> HostSession:
         """A session with a host that was dialled."""
-        host = self.hosts.setdefault(relay, Host(relay, "", False))
-        session = HostSession(connection, relay, handshake_hash)
+        host = self.hosts.setdefault((relay, group), Host(relay, "", False, group))
+        session = HostSession(connection, relay, handshake_hash, group)
         if host.session is not None:
             step.effects.append(Disconnect(host.session.connection, Code.REPLACED))
         host.session, host.dialing = session, False
@@ -87,7 +138,7 @@ class Hosts:
             health.connected(step, relay, step.now.service - host.dialled_at)
             host.dialled_at = None
         self.sessions[connection] = session
-        step.tx.troubles.remove(relay)
+        step.tx.troubles.remove(relay, group)
         return session
 
     def closed(self, step: Step, connection: Connection) -> RelayKey | None:
@@ -96,16 +147,16 @@ class Hosts:
         if session is None:
             return None
         self.tunnels.lost(session)
-        host = self.hosts[session.relay]
+        host = self.hosts[session.relay, session.group]
         if host.session is not session:
             return None
         host.session = None
         self._back_off(step, host)
         return host.relay
 
-    def unreachable(self, step: Step, relay: RelayKey) -> None:
+    def unreachable(self, step: Step, relay: RelayKey, group: Group) -> None:
         """A dial failed."""
-        host = self.hosts.get(relay)
+        host = self.hosts.get((relay, group))
         if host is not None:
             host.dialing = False
             host.dialled_at = None
@@ -114,14 +165,14 @@ class Hosts:
 
     def found(self, step: Step, relay: RelayKey, host: str) -> None:
         """A direct host is near: no back-off counts."""
-        known = self.hosts.get(relay)
+        known = self.hosts.get((relay, SHARED))
         if known is not None:
             known.next_dial, known.failures = step.now.service, 0
         self.want(step, relay, host, True)
 
     def gone(self, step: Step, relay: RelayKey) -> None:
         """A direct host is near no more; where a session stood, its `Closed` is under way."""
-        host = self.hosts.get(relay)
+        host = self.hosts.get((relay, SHARED))
         if host is not None and host.session is None and host.dialing:
             host.dialing = False
             self._back_off(step, host)
@@ -129,45 +180,51 @@ class Hosts:
     def start_anew(self, step: Step, gone: Connection | None) -> None:
         """What was volatile is no longer sure: close every session, and dial again in a moment."""
         if gone is not None and (session := self.sessions.pop(gone, None)) is not None:
-            self.hosts[session.relay].session = None
-        self.tunnels = Tunnels()
+            self.hosts[session.relay, session.group].session = None
+            self.tunnels.lost(session)
         for session in self.sessions.values():
             step.effects.append(Disconnect(session.connection, Code.INTERNAL))
         soon = step.now.service + step.timing.redial_first_seconds
         for host in self.hosts.values():
             host.dialing = False
-            host.next_dial = max(host.next_dial, soon)
+            host.next_dial = max(host.next_dial, self._apart(step, host.group, soon))
         step.wake_at(soon)
 
     def answered_well(self, connection: Connection) -> None:
         """The host answers: the next failure starts the back-off anew."""
         session = self.sessions.get(connection)
         if session is not None:
-            self.hosts[session.relay].failures = 0
+            self.hosts[session.relay, session.group].failures = 0
 
-    def unreachable_for(self, step: Step, relay: RelayKey) -> float:
+    def unreachable_for(self, step: Step, relay: RelayKey, group: Group) -> float:
         """Seconds for which no session with this host could be had; 0 while there is one."""
-        trouble = step.tx.troubles.get(relay)
+        trouble = step.tx.troubles.get(relay, group)
         return step.now.service - trouble.since if trouble is not None else 0.0
 
     def forget(self, step: Step, relay: RelayKey) -> None:
         """This node has nothing to do with that host any more."""
-        host = self.hosts.pop(relay, None)
+        for group in [group for known, group in self.hosts if known == relay] or [SHARED]:
+            self._forget(step, relay, group)
+
+    def _forget(self, step: Step, relay: RelayKey, group: Group) -> None:
+        host = self.hosts.pop((relay, group), None)
         self._some_forgotten = True
         if host is not None and host.session is not None:
             self.tunnels.lost(host.session)
             del self.sessions[host.session.connection]
-        step.effects.append(HangUp(relay))
+        step.effects.append(HangUp(relay, group))
 
-    def forget_unused(self, step: Step, used: set[RelayKey]) -> None:
+    def forget_unused(self, step: Step, used: set[tuple[RelayKey, Group]]) -> None:
         """Hosts that contacts named once, and no queue or route of anybody names any more."""
-        for relay in [relay for relay in self.hosts if relay not in used]:
-            self.forget(step, relay)
+        if self.isolated:
+            used |= self.tunnels.entries(used)
+        for relay, group in [known for known in self.hosts if known not in used]:
+            self._forget(step, relay, group)
         self.tunnels.forget_unused(used)
         for trouble in step.tx.troubles.find():
-            if trouble.relay not in used:
-                step.tx.troubles.remove(trouble.relay)
-        health.forget_unused(step, used)
+            if (trouble.relay, trouble.group) not in used:
+                step.tx.troubles.remove(trouble.relay, trouble.group)
+        health.forget_unused(step, {relay for relay, _ in used})
 
     def leave(self, step: Step, session: HostSession) -> None:
         """Hang up on a host that cannot do what it is asked now; the back-off goes on growing."""
@@ -188,9 +245,16 @@ class Hosts:
         timing = step.timing
         pause = min(timing.redial_first_seconds * 2**host.failures, timing.redial_most_seconds)
         host.failures = min(host.failures + 1, 32)
-        host.next_dial = step.now.service + pause * (0.5 + step.entropy.uniform())
+        host.next_dial = self._apart(step, host.group, step.now.service + pause * (0.5 + step.entropy.uniform()))
         step.wake_at(host.next_dial)
-        if step.tx.troubles.get(host.relay) is None:
-            step.tx.troubles.save(HostTrouble(host.relay, step.now.service))
+        if step.tx.troubles.get(host.relay, host.group) is None:
+            step.tx.troubles.save(HostTrouble(host.relay, step.now.service, host.group))
             step.wake_at(step.now.service + timing.unreachable_seconds)
             step.wake_at(step.now.service + timing.reroute_seconds)
+
+    @staticmethod
+    def _apart(step: Step, group: Group, at: float) -> float:
+        """When a session is dialled that could be at this time: those that are kept apart never come together."""
+        if group == SHARED:
+            return at
+        return max(at, step.now.service) + step.timing.isolation_spread_seconds * step.entropy.uniform()

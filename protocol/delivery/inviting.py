@@ -11,7 +11,7 @@ from protocol.envelope.items import NewRoutes, Senders, unpad_items
 from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import CallerError, Code, PeerError
 from protocol.keys import DhPrivate, InvitationSecret, KemSeed, Minute, RelayKey, SenderKey, SendId
-from protocol.limits import MAX_CONTACTS, MAX_INVITATION_DAYS, MAX_OPEN_INVITATIONS
+from protocol.limits import MAX_INVITATION_DAYS, MAX_OPEN_INVITATIONS
 from protocol.mailbox import (
     ChangeKind,
     Contact,
@@ -165,7 +165,7 @@ def receive_handshake(step: Step, hosts: Hosts, queue: OwnQueue, envelope: Envel
     keys = {sender.send_id: sender.key for sender in senders.senders}
     if queue.claimed_by is not None and keys.get(queue.send_id) != queue.claimed_by:
         return None
-    if step.tx.contacts.count() >= MAX_CONTACTS:
+    if step.tx.contacts.count() >= hosts.most_contacts:
         return None
     contact = _new_contact(step, session, invitation.name or named.name, invitation.name is not None)
     outbox.save_ratchet(step, contact.id, session.ratchet)
@@ -225,7 +225,7 @@ def _move_on(step: Step, hosts: Hosts, profile: Profile, contact: int) -> None:
 
 def settle_now(step: Step, hosts: Hosts, queue: OwnQueue) -> None:
     """Have the relay forget the sealed invitation, on the session that is open; else at the next."""
-    host = hosts.want(step, queue.relay, queue.host, queue.direct)
+    host = hosts.want_for(step, queue)
     if host.session is not None and queue.state is QueueState.READY:
         queues.settle(step, host.session, queue)
 

@@ -14,8 +14,8 @@ from protocol.envelope.envelope import seal_envelope
 from protocol.envelope.items import NewRoutes, Sender, Senders, encode_item, pad_items
 from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import CallerError, Code, PeerError
-from protocol.keys import InvitationSecret, RelayKey, SenderKey, SendId, SigningKey
-from protocol.limits import FIRST_PAYLOAD_BYTES, MAX_CONTACTS
+from protocol.keys import Group, InvitationSecret, RelayKey, SenderKey, SendId, SigningKey
+from protocol.limits import FIRST_PAYLOAD_BYTES
 from protocol.mailbox import (
     ChangeKind,
     Contact,
@@ -76,8 +76,9 @@ def begin(step: Step, hosts: Hosts, link: str | None, file: bytes | None, name: 
     secret, encoded, candidates, direct = _read(step, link, file)
     if any(invitation.secret == secret for invitation in step.tx.invitations.find()):
         raise CallerError("This is your own invitation; send it to the person whom you invite.")
-    if step.tx.contacts.count() >= MAX_CONTACTS:
-        raise CallerError(f"There are {MAX_CONTACTS:,} contacts already.")
+    if step.tx.contacts.count() >= hosts.most_contacts:
+        why = ": more cannot be kept apart (isolation)" if hosts.isolated else ""
+        raise CallerError(f"There are {hosts.most_contacts:,} contacts already{why}.")
     if direct and not own_relays(profile):
         raise CallerError(
             "Whoever invited you has no relay, and you have none either: add one with 'kassiber relays add ADDRESS', "
@@ -150,7 +151,7 @@ def _check(step: Step, invitation: Invitation) -> None:
 def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:
     """Claim at candidate `first`, once its host is connected."""
     candidate = _candidates.decode(row.candidates)[first]
-    host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None)
+    host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None, row.id)
     if host.session is not None:
         _claim(step, host.session, row.id * MAX_CANDIDATES + first, candidate)
 
@@ -175,15 +176,19 @@ def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
             _ask(step, hosts, row, positions[row.id])
             continue
         for position, candidate in enumerate(_candidates.decode(row.candidates)):
-            host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None)
+            host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None, row.id)
             if host.session is not None:
                 _claim(step, host.session, row.id * MAX_CANDIDATES + position, candidate)
                 break
 
 
-def relays(step: Step) -> set[RelayKey]:
+def hosts_of(step: Step, hosts: Hosts) -> set[tuple[RelayKey, Group]]:
     """Where something is still to be claimed."""
-    return {candidate.relay for row in step.tx.joining.find() for candidate in _candidates.decode(row.candidates)}
+    return {
+        (candidate.relay, hosts.group_of_joining(row.id, candidate.direct))
+        for row in step.tx.joining.find()
+        for candidate in _candidates.decode(row.candidates)
+    }
 
 
 def next_candidate(step: Step, hosts: Hosts, joining: int, position: int) -> int | None:
@@ -277,6 +282,8 @@ def _make_contact(
     step.tx.envelopes.add(SealedEnvelope(0, contact_id, first.id, 0, envelope, None, None))
     queues.attend_all(step, hosts, made)
     _claim_the_others(step, hosts, contact_id)
+    if hosts.isolated:
+        hosts.reach(step, first.relay, first.host, first.direct, contact_id)
     step.change(ChangeKind.CONTACT, contact_id, ContactState.WAITING)
     return contact_id
 

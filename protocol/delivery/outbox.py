@@ -30,7 +30,7 @@ from protocol.envelope.items import (
     pad_items,
 )
 from protocol.errors import Code
-from protocol.keys import MessageId, Minute, RelayKey
+from protocol.keys import SHARED, MessageId, Minute, RelayKey
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
@@ -97,7 +97,8 @@ def deposit_again(step: Step, hosts: Hosts, session: HostSession) -> None:
     session.backlog = not session.has_room
     if session.backlog:
         return
-    rows = step.tx.envelopes.unstored(session.relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS)
+    contact = session.group if session.group != SHARED else None
+    rows = step.tx.envelopes.unstored(session.relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS, contact)
     for row in rows:
         if not session.has_room:
             break
@@ -243,7 +244,8 @@ def reroute(step: Step, hosts: Hosts) -> set[int]:
         if down < step.timing.unreachable_seconds:
             continue
         for route in step.tx.routes.find(relay=trouble.relay):
-            touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
+            if hosts.group_of_contact(route.contact, route.direct) == trouble.group:
+                touched |= _reroute_one(step, hosts, route, down >= step.timing.reroute_seconds)
     return touched
 
 

@@ -10,7 +10,7 @@ from protocol.delivery.items import announce_routes
 from protocol.delivery.operators import of_one_operator
 from protocol.delivery.sessions import Ask, HostSession
 from protocol.errors import Code
-from protocol.keys import ClaimKey, ClaimSeed, RecipientKey, RelayKey, SendId
+from protocol.keys import ClaimKey, ClaimSeed, Group, RecipientKey, RelayKey, SendId
 from protocol.limits import MAX_INVITATION_DAYS, MAX_RETIRING_PER_CONTACT, MAX_ROUTES, RETENTION_DAYS
 from protocol.mailbox import ItemKind, OwnQueue, OwnRelay, QueueState
 from protocol.session.invitation import Route, link_keys
@@ -81,8 +81,16 @@ def want_hosts(step: Step, hosts: Hosts) -> None:
     """Have every host of an own queue connected, or dialled when its back-off ends."""
     if hosts.all_seen_to(step):
         return
+    if hosts.isolated:
+        hosts.want_all_for(step, step.tx.queues.find())
+        return
     for relay in step.tx.queues.hosts():
         hosts.want(step, relay.relay, relay.host, relay.direct)
+
+
+def hosts_of(step: Step, hosts: Hosts) -> set[tuple[RelayKey, Group]]:
+    """Where own queues are."""
+    return {(queue.relay, hosts.group_of(queue)) for queue in step.tx.queues.find()}
 
 
 def attend(step: Step, session: HostSession, queue: OwnQueue) -> None:
@@ -96,7 +104,7 @@ def attend(step: Step, session: HostSession, queue: OwnQueue) -> None:
 def attend_all(step: Step, hosts: Hosts, queues: Sequence[OwnQueue]) -> None:
     """Attend to queues where their host is connected; dial it where not."""
     for queue in queues:
-        host = hosts.want(step, queue.relay, queue.host, queue.direct)
+        host = hosts.want_for(step, queue)
         if host.session is not None:
             attend(step, host.session, queue)
 
@@ -265,5 +273,5 @@ def give_up_dropping(step: Step, hosts: Hosts) -> None:
     if not any(hosts.open_sessions()):
         return
     for queue in step.tx.queues.find(state=QueueState.DROPPING):
-        if hosts.unreachable_for(step, queue.relay) >= RETENTION_DAYS * DAY_SECONDS:
+        if hosts.unreachable_for(step, queue.relay, hosts.group_of(queue)) >= RETENTION_DAYS * DAY_SECONDS:
             step.tx.queues.remove(queue.id)

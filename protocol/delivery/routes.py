@@ -8,7 +8,8 @@ from protocol.crypto.proofs import claim_message, prove_message
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.sessions import Ask, HostSession
 from protocol.errors import Code
-from protocol.keys import RelayKey, SenderKey, SigningKey
+from protocol.keys import Group, RelayKey, SenderKey, SigningKey
+from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
 from protocol.mailbox import Contact, ContactState, PeerRoute, RouteState
 from protocol.session.invitation import Route
 from protocol.step import Step
@@ -80,9 +81,23 @@ def choose(step: Step, hosts: Hosts, contact: int) -> tuple[PeerRoute, HostSessi
         if route.direct:
             if host.dialing:
                 return None
-        elif hosts.unreachable_for(step, route.relay) < step.timing.unreachable_seconds:
+        elif hosts.unreachable_for(step, route.relay, host.group) < step.timing.unreachable_seconds:
             return None
     return None
+
+
+def hosts_of(step: Step, hosts: Hosts) -> set[tuple[RelayKey, Group]]:
+    """Where contacts are reached."""
+    return {(route.relay, hosts.group_of_contact(route.contact, route.direct)) for route in step.tx.routes.find()}
+
+
+def reach_again(step: Step, hosts: Hosts) -> None:
+    """Tunnels that went are built anew where something sealed waits for them, or a claim."""
+    for relay in hosts.tunnels.down():
+        unstored = {row.route for row in step.tx.envelopes.unstored(relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS)}
+        for route in step.tx.routes.find(relay=relay):
+            if route.id in unstored or (route.state is RouteState.UNCLAIMED and route.retry_at <= step.now.service):
+                hosts.reach(step, route.relay, route.host, route.direct, route.contact)
 
 
 def ordered(step: Step, contact: int) -> list[PeerRoute]:

@@ -3,7 +3,7 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
-from protocol.keys import Connection, HandshakeHash, RelayKey, Request, Subscription
+from protocol.keys import SHARED, Connection, Group, HandshakeHash, RelayKey, Request, Subscription
 from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
 from protocol.step import Step
 from protocol.wire.commands import Command
@@ -41,9 +41,12 @@ class HostSession:
     proves = True
     """Whether proving a key once spares the check of each deposit."""
 
-    def __init__(self, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash) -> None:
+    def __init__(
+        self, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash, group: Group = SHARED
+    ) -> None:
         self.connection = connection
         self.relay = relay
+        self.group = group
         self.handshake_hash = handshake_hash
         self.pending: dict[Request, Pending] = {}
         self.proven_routes: set[int] = set()
@@ -72,6 +75,10 @@ class HostSession:
         self._asked.add((ask, row))
         self.in_flight += ask is Ask.DEPOSIT
         return request
+
+    def is_for(self, contact: int | None) -> bool:
+        """Whether this may carry what is for a contact."""
+        return self.group in {SHARED, contact}
 
     def number(self) -> Request:
         """A fresh one, for a request that somebody else remembers."""

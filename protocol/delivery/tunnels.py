@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from protocol.crypto.proofs import custody_message
 from protocol.delivery.sessions import Ask, HostSession
+from protocol.effects import Disconnect
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code, PeerError
 from protocol.forwarding.descriptor import check_descriptor
 from protocol.forwarding.onion import open_reply, seal_onion
-from protocol.keys import Connection, Digest, HandshakeHash, RelayKey, Request
-from protocol.limits import MAX_FORWARDS_PER_SESSION
+from protocol.keys import Connection, Digest, Group, HandshakeHash, RelayKey, Request
+from protocol.limits import MAX_DESTINATIONS_PER_SESSION, MAX_FORWARDS_PER_SESSION
 from protocol.mailbox import HostTrouble
 from protocol.step import Step
 from protocol.wire.commands import (
@@ -36,14 +37,17 @@ from protocol.wire.onions import OnionClaim, OnionClaimed, OnionDeposit, OnionSt
 
 REPLY_SECONDS = 150.0
 """The entry tells after 120 s that no reply came; beyond this it is not waited for either."""
+NAMING_SECONDS = 60.0
+"""The entry tells after 30 s that it cannot reach a relay."""
 
 
 class Far:
     """A relay behind an entry; where a `Host` has a session, this may have a tunnel."""
 
-    def __init__(self, relay: RelayKey, host: str) -> None:
+    def __init__(self, relay: RelayKey, host: str, group: Group) -> None:
         self.relay = relay
         self.host = host
+        self.group = group
         self.session: Tunnel | None = None
         self.dialing = False
         """Never: nobody waits for a dial of another's."""
@@ -67,7 +71,7 @@ class Tunnel(HostSession):
     proves = False
 
     def __init__(self, far: Far, entry: HostSession, number: int, descriptor: Descriptor, tunnels: "Tunnels") -> None:
-        super().__init__(entry.connection, far.relay, HandshakeHash(b""))
+        super().__init__(entry.connection, far.relay, HandshakeHash(b""), far.group)
         self.entry = entry
         self._far = far
         self._number = number
@@ -103,6 +107,7 @@ class _Naming(Struct):
     far: Far
     entry: HostSession
     number: int
+    deadline: float
 
 
 class Tunnels:
@@ -111,15 +116,17 @@ class Tunnels:
     def __init__(self) -> None:
         self.sealed: dict[tuple[Connection, Request], _Sealed] = {}
         self._naming: dict[tuple[Connection, Request], _Naming] = {}
-        self._far: dict[tuple[RelayKey, RelayKey], Far] = {}
+        self._far: dict[tuple[RelayKey, RelayKey, Group], Far] = {}
         """By relay, then entry."""
         self._numbers: dict[Connection, dict[RelayKey, int]] = {}
 
-    def reach(self, step: Step, relay: RelayKey, host: str, entry: RelayKey, session: HostSession | None) -> Far:
+    def reach(
+        self, step: Step, relay: RelayKey, host: str, entry: RelayKey, session: HostSession | None, group: Group
+    ) -> Far:
         """`session`: with the entry, if there is one."""
-        far = self._far.get((relay, entry))
+        far = self._far.get((relay, entry, group))
         if far is None:
-            far = self._far[relay, entry] = Far(relay, host)
+            far = self._far[relay, entry, group] = Far(relay, host, group)
         far.host = host
         if far.session is not None and far.session.entry is not session:
             far.session = None
@@ -128,11 +135,16 @@ class Tunnels:
         if far.next_try > step.now.service:
             step.wake_at(far.next_try)
             return far
-        far.asked_on = session
         numbers = self._numbers.setdefault(session.connection, {})
+        if relay not in numbers and len(numbers) >= MAX_DESTINATIONS_PER_SESSION:
+            self._down(step, far)
+            return far
+        far.asked_on = session
         number = numbers.setdefault(relay, len(numbers))
         request = session.number()
-        self._naming[session.connection, request] = _Naming(far, session, number)
+        deadline = step.now.service + NAMING_SECONDS
+        self._naming[session.connection, request] = _Naming(far, session, number, deadline)
+        step.wake_at(deadline)
         step.send(session.connection, Via(request, number, host, relay))
         return far
 
@@ -156,7 +168,7 @@ class Tunnels:
             self._down(step, far)
             return None
         far.session = Tunnel(far, entry, naming.number, reply.descriptor, self)
-        step.tx.troubles.remove(far.relay)
+        step.tx.troubles.remove(far.relay, far.group)
         return far.session
 
     def returned(self, step: Step, entry: HostSession, reply: Returned) -> tuple[Tunnel, Command] | None:
@@ -171,21 +183,23 @@ class Tunnels:
             sealed.far.failures = 0
         return sealed.tunnel, command
 
-    def refused(self, step: Step, entry: HostSession, reply: Refused) -> RelayKey | None:
+    def refused(self, step: Step, entry: HostSession, reply: Refused) -> Far | None:
         """The relay that it was about, if it was one behind a tunnel: then that is over. An onion that did not open was
         sealed to an old key."""
+        if isinstance(entry, Tunnel):
+            return None  # what the relay behind refused: its numbers are the tunnel's
         name = entry.connection, reply.request
         naming = self._naming.pop(name, None)
         if naming is not None:
             naming.far.asked_on = None
             self._down(step, naming.far)
-            return naming.far.relay
+            return naming.far
         sealed = self.sealed.pop(name, None)
         if sealed is None:
             return None
         if sealed.far.session is sealed.tunnel:
             self._down(step, sealed.far, trouble=reply.code is not Code.REFUSED)
-        return sealed.far.relay
+        return sealed.far
 
     def lost(self, entry: HostSession) -> None:
         """The session with an entry is over."""
@@ -199,16 +213,29 @@ class Tunnels:
             if far.session is not None and far.session.entry is entry:
                 far.session = None
 
-    def forget_unused(self, used: set[RelayKey]) -> None:
+    def forget_unused(self, used: set[tuple[RelayKey, Group]]) -> None:
         """Relays that no route names any more."""
-        for name in [name for name in self._far if name[0] not in used]:
-            del self._far[name]
+        for name, far in list(self._far.items()):
+            if (far.relay, far.group) not in used:
+                del self._far[name]
+
+    def entries(self, used: set[tuple[RelayKey, Group]]) -> set[tuple[RelayKey, Group]]:
+        """By which these are reached."""
+        return {(entry, group) for relay, entry, group in self._far if (relay, group) in used}
 
     def give_up_the_silent(self, step: Step) -> None:
-        """Tunnels that left a request unanswered for too long."""
-        for far in self._far.values():
-            if far.session is not None and far.session.is_silent(step):
-                self._down(step, far)
+        """Entries that left something unanswered for too long: they would have told if it was the relay behind."""
+        silent = {far.session.connection for far in self._far.values() if far.session and far.session.is_silent(step)}
+        for (connection, _), naming in self._naming.items():
+            if naming.deadline <= step.now.service:
+                silent.add(connection)
+            else:
+                step.wake_at(naming.deadline)
+        step.effects += [Disconnect(connection, Code.SILENT) for connection in sorted(silent)]
+
+    def down(self) -> list[RelayKey]:
+        """Relays to which there was a tunnel, or was to be, and none is asked for."""
+        return list(dict.fromkeys(far.relay for far in self._far.values() if not far.session and not far.asked_on))
 
     def all(self) -> list[Tunnel]:
         """Those that stand."""
@@ -248,7 +275,7 @@ class Tunnels:
         far.failures = min(far.failures + 1, 32)
         far.next_try = step.now.service + pause * (0.5 + step.entropy.uniform())
         step.wake_at(far.next_try)
-        if trouble and step.tx.troubles.get(far.relay) is None:
-            step.tx.troubles.save(HostTrouble(far.relay, step.now.service))
+        if trouble and step.tx.troubles.get(far.relay, far.group) is None:
+            step.tx.troubles.save(HostTrouble(far.relay, step.now.service, far.group))
             step.wake_at(step.now.service + timing.unreachable_seconds)
             step.wake_at(step.now.service + timing.reroute_seconds)

@@ -12,7 +12,7 @@ from protocol.delivery.hosts import Hosts
 from protocol.effects import Answer
 from protocol.errors import WorldError
 from protocol.events import Now
-from protocol.keys import RelayKey
+from protocol.keys import SHARED, Group, RelayKey
 from protocol.mailbox import InvitationState, QueueState
 from protocol.operations import ContactMade, Invited
 from protocol.step import Step
@@ -89,9 +89,11 @@ class Waiting:
         """A host connected: claims that waited for it leave."""
         joining.go_on(step, self._hosts, {number: waiting.position for number, waiting in self._accepts.items()})
 
-    def unreachable(self, step: Step, relay: RelayKey, reason: str) -> None:
+    def unreachable(self, step: Step, relay: RelayKey, group: Group, reason: str) -> None:
         """Claims that stand at this host go on with the next."""
         for number, waiting in list(self._accepts.items()):
+            if group not in {SHARED, self._hosts.group_of_joining(number)}:
+                continue
             if joining.waits_for(step, number, waiting.position, relay):
                 waiting.reasons = [*waiting.reasons, reason]
                 self._next(step, number, waiting)

@@ -17,10 +17,15 @@ def sign_descriptor(suite: Suite, signing: SigningKey, epoch: int, key: DhPublic
     return Descriptor(epoch, key, until, suite.sign(signing, descriptor_message(epoch, key, until)))
 
 
+def is_signed(suite: Suite, relay: RelayKey, descriptor: Descriptor) -> bool:
+    """Whether by this relay."""
+    message = descriptor_message(descriptor.epoch, descriptor.key, descriptor.until)
+    return suite.verify(relay, message, descriptor.signature)
+
+
 def check_descriptor(suite: Suite, relay: RelayKey, descriptor: Descriptor, minute: Minute) -> None:
     """Raises PeerError: FORGED (not signed by this relay), EXPIRED (it does not hold any more at `minute`)."""
-    message = descriptor_message(descriptor.epoch, descriptor.key, descriptor.until)
-    if not suite.verify(relay, message, descriptor.signature):
+    if not is_signed(suite, relay, descriptor):
         raise PeerError(Code.FORGED, "a descriptor that its relay has not signed")
     if descriptor.until < minute:
         raise PeerError(Code.EXPIRED, "a descriptor that is over")

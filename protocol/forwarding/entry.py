@@ -13,7 +13,7 @@ from protocol.effects import Dial, Disconnect, Effect, Send
 from protocol.entropy import Entropy
 from protocol.errors import Code, PeerError
 from protocol.events import Now
-from protocol.forwarding.descriptor import check_descriptor
+from protocol.forwarding.descriptor import is_signed
 from protocol.forwarding.onion import seal_onion
 from protocol.forwarding.pool import Pool
 from protocol.keys import Connection, RelayKey, Request
@@ -32,6 +32,8 @@ UNSENT_SECONDS = 30.0
 """A destination that cannot be reached for this long: the sender is told."""
 REPLY_SECONDS = 120.0
 """What is known of a forward is kept for this long at most."""
+DESCRIBED_SECONDS = 3_600.0
+"""A descriptor is given to others for so long, then asked for again."""
 IDLE_SECONDS = 600.0
 """A destination to which nothing went for this long is hung up on."""
 _HOUR_SECONDS = 3_600.0
@@ -80,6 +82,8 @@ class _Destination(Struct):
     next_dial: float = 0.0
     failures: int = 0
     descriptor: Descriptor | None = None
+    described: float = 0.0
+    """When that came."""
     askers: list[tuple[_Asker, float]] = field(default_factory=list)
     """Who waits for the descriptor, since when."""
     ready: list[_Pooled] = field(default_factory=list)
@@ -123,10 +127,9 @@ class Entry:
             session.named_at.append(now.service)
             session.destinations[command.destination] = command.relay, command.host
         destination = self._wanted(command.relay, command.host, now)
-        if destination.connection is not None and destination.descriptor is not None:
-            if destination.descriptor.until > now.minute:
-                return [Send(connection, Reachable(command.request, destination.descriptor))]
-            destination.descriptor = None
+        known = destination.descriptor if now.service < destination.described + DESCRIBED_SECONDS else None
+        if destination.connection is not None and known is not None:
+            return [Send(connection, Reachable(command.request, known))]
         destination.askers.append((_Asker(connection, command.request), now.service))
         self._wake(now)
         if destination.connection is not None:
@@ -167,6 +170,10 @@ class Entry:
             self._leave(gone.asker)
         for destination in self._destinations.values():
             destination.askers = [one for one in destination.askers if one[0] != asker]
+            for waiting in destination.waiting.values():
+                if waiting.asker == asker and not waiting.done:
+                    waiting.done = True
+                    self._leave(asker)
 
     # Connections
 
@@ -224,14 +231,16 @@ class Entry:
     # A destination's replies
 
     def received(self, connection: Connection, command: Command, now: Now, *, again: bool = False) -> list[Effect]:
-        """`again`: the step in which it was handled before was undone. Raises PeerError: another kind of reply, or a
-        descriptor that is not the destination's."""
+        """`again`: the step in which it was handled before was undone. Raises PeerError MALFORMED: another kind of
+        reply, or a descriptor that is not the destination's."""
         relay = self._dialled[connection]
         destination = self._destinations[relay]
         match command:
             case Reachable(_, descriptor):
-                check_descriptor(self._suite, relay, descriptor, now.minute)
-                destination.descriptor = descriptor
+                if not is_signed(self._suite, relay, descriptor):
+                    raise PeerError(Code.MALFORMED, "a descriptor that its relay has not signed")
+                destination.described = now.service
+                destination.descriptor = descriptor  # whether it still holds is for the node's clock to say
                 askers, destination.askers = destination.askers, []
                 return [Send(one.connection, Reachable(one.request, descriptor)) for one, _ in askers]
             case Returned(request, sealed):
@@ -279,9 +288,18 @@ class Entry:
                     effects.append(Disconnect(destination.connection, Code.REPLACED))
                     self._dialled.pop(destination.connection, None)
                 del self._destinations[relay]
-        if self._destinations or self._pool.real:
-            self._wake(now)
+        self._wake_later(now)
         return effects
+
+    def _wake_later(self, now: Now) -> None:
+        """At the next tick while anything is to leave or to be reached, else when something is over."""
+        wanted = any(one.askers or one.ready for one in self._destinations.values())
+        if self._pool.real or wanted:
+            self._wake(now)
+            return
+        times = [one.used + IDLE_SECONDS for one in self._destinations.values()]
+        times += [waiting.until for one in self._destinations.values() for waiting in one.waiting.values()]
+        self._tick_at = max(min(times), now.service + 1.0) if times else None
 
     def _give_up(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
@@ -324,9 +342,9 @@ class Entry:
 
     def _wake(self, now: Now) -> None:
         """Whole ticks of this relay's clock, not of whoever comes first."""
-        if self._tick_at is None:
-            tick = self._timing.mix_seconds
-            self._tick_at = (now.service // tick + 1.0) * tick
+        tick = self._timing.mix_seconds
+        at = (now.service // tick + 1.0) * tick
+        self._tick_at = at if self._tick_at is None else min(self._tick_at, at)
 
     def _dial(self, relay: RelayKey, destination: _Destination, now: Now) -> list[Effect]:
         if destination.connection is not None or destination.dialling or now.service < destination.next_dial:

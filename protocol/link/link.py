@@ -35,7 +35,7 @@ class Link(ABC, Generic[Waiting]):
 
     __slots__ = (
         "_entropy", "_handshake_message", "_heard", "_opened", "_session", "_shaper", "_timing", "_waiting",
-        "queued_bytes",
+        "queued_bytes", "real",
     )  # fmt: skip
 
     def __init__(self, entropy: Entropy, timing: Timing, shaper: Shaper, now: float) -> None:
@@ -47,6 +47,7 @@ class Link(ABC, Generic[Waiting]):
         self._shaper = shaper
         self._heard = self._opened = now
         self.queued_bytes = 0  # of commands that wait to be packed
+        self.real = False  # whether the last message of `transmit` had anything in it; the others are cover
 
     @property
     def established(self) -> bool:
@@ -98,16 +99,15 @@ class Link(ABC, Generic[Waiting]):
         """The next message for the transport, one of 4,096, 8,192, 16,384 or 32,768 bytes; None: nothing is due."""
         if self._handshake_message is not None:
             message, self._handshake_message = self._handshake_message, None
+            self.real = True
             return message
         if self._session is None:
             return None
         turn = self._shaper.due(now, bool(self._waiting))
         if turn is None:
             return None
-        if self._waiting and turn.stream is Stream.PAYLOAD:
-            plaintext = _pad_commands(self._pack(room(turn.most_slots)))
-        else:
-            plaintext = _EMPTY
+        self.real = bool(self._waiting) and turn.stream is Stream.PAYLOAD
+        plaintext = _pad_commands(self._pack(room(turn.most_slots))) if self.real else _EMPTY
         return self._session.sending.encrypt(plaintext)
 
     def taken(self, now: float) -> None:

@@ -84,16 +84,17 @@ class Personal:
     """The machine; `suite`, `entropy` and `timing` are all that it knows of the outside."""
 
     def __init__(
-        self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0, *, forward: bool = False
-    ) -> None:
+        self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0, *, forward: bool = False,
+        isolated: bool = False,
+    ) -> None:  # fmt: skip
         """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3). `forward`: relays of
-        contacts are reached by an entry relay only (Spec 12)."""
+        contacts are reached by an entry relay only (Spec 12). `isolated`: contacts share no session (Spec 7 §8)."""
         self._suite = suite
         self._entropy = entropy
         # What is reported missing may have come while the report was being mixed.
         self._timing = replace(timing, gap_seconds=timing.gap_seconds + timing.forward_seconds) if forward else timing
         self._features = features
-        self._hosts = Hosts(forward)
+        self._hosts = Hosts(forward, isolated)
         self._waiting = Waiting(self._hosts)
         self._wake = math.inf
         self._next_housekeeping = 0.0
@@ -109,12 +110,9 @@ class Personal:
         """One event, one step."""
         step = Step(tx, now, self._suite, self._entropy, self._timing, self._wake_at, self._features)
         self._waiting.begin(now)
+        self._hosts.prompt = isinstance(event, Requested) and isinstance(event.operation, SendText | Invite | Accept)
         _EVENTS[type(event)](self, step, event)
         return step.effects
-
-    def connected_hosts(self) -> dict[bytes, bool]:
-        """Which hosts have a session now; for display."""
-        return {bytes(relay): host.session is not None for relay, host in self._hosts.hosts.items()}
 
     def _wake_at(self, service: float) -> None:
         self._wake = min(self._wake, service)
@@ -154,6 +152,7 @@ class Personal:
             queues.create_again(step, session)
             if unstored:
                 outbox.deposit_again(step, self._hosts, session)
+        routes.reach_again(step, self._hosts)
         for tunnel in self._hosts.tunnels.all() if unstored else ():
             outbox.deposit_again(step, self._hosts, tunnel)
         due = step.tx.items.next_due()
@@ -171,8 +170,9 @@ class Personal:
         queues.retire_due(step, self._hosts)
         queues.give_up_dropping(step, self._hosts)
         inviting.expire_due(step, self._hosts)
-        used = {queue.relay for queue in step.tx.queues.find()} | {route.relay for route in step.tx.routes.find()}
-        self._hosts.forget_unused(step, used | joining.relays(step))
+        hosts = self._hosts
+        used = queues.hosts_of(step, hosts) | routes.hosts_of(step, hosts) | joining.hosts_of(step, hosts)
+        hosts.forget_unused(step, used)
         outbox.repeat_handshakes(step)
         for contact in sorted(outbox.renew(step) | outbox.repeat_routes(step) | pairing.renew(step)):
             outbox.pump(step, self._hosts, contact)
@@ -184,19 +184,25 @@ class Personal:
     def _opened(self, step: Step, event: Opened) -> None:
         if event.relay is None:
             raise PeerError(Code.REFUSED, "a personal machine has only connections that it dialled")
-        session = self._hosts.opened(step, event.connection, event.relay, event.handshake_hash)
+        session = self._hosts.opened(step, event.connection, event.relay, event.handshake_hash, event.group)
         for queue in step.tx.queues.find(relay=event.relay):
-            queues.attend(step, session, queue)
+            if self._hosts.group_of(queue) == event.group:
+                queues.attend(step, session, queue)
         self._use(step, session)
 
     def _use(self, step: Step, session: HostSession) -> None:
         """A relay of contacts can be reached: what waited for it goes on."""
         for route in step.tx.routes.find(relay=session.relay):
-            if route.state is RouteState.UNCLAIMED and route.retry_at <= step.now.service:
+            if (
+                session.is_for(route.contact)
+                and route.state is RouteState.UNCLAIMED
+                and route.retry_at <= step.now.service
+            ):
                 reached = self._hosts.reach(step, route.relay, route.host, route.direct, route.contact).session
                 if reached is session:
                     routes.claim(step, session, route)
         outbox.deposit_again(step, self._hosts, session)
+        routes.reach_again(step, self._hosts)
         self._waiting.go_on(step)
         self._pump_all(step, outbox.reroute(step, self._hosts))
 
@@ -204,8 +210,8 @@ class Personal:
         self._hosts.closed(step, event.connection)
 
     def _unreachable(self, step: Step, event: Unreachable) -> None:
-        self._hosts.unreachable(step, event.relay)
-        self._waiting.unreachable(step, event.relay, event.reason)
+        self._hosts.unreachable(step, event.relay, event.group)
+        self._waiting.unreachable(step, event.relay, event.group, event.reason)
         self._pump_all(step, set())
 
     def _found(self, step: Step, event: Found) -> None:
@@ -264,6 +270,7 @@ class Personal:
                 outbox.deposit_again(step, self._hosts, session)
                 outbox.pump(step, self._hosts, route.contact)
         elif pending.ask is Ask.JOIN:
+            self._hosts.prompt = True
             self._waiting.joined(step, joining.claimed(step, self._hosts, pending.row, reply))
             outbox.deposit_again(step, self._hosts, session)
 
@@ -296,9 +303,9 @@ class Personal:
             _REPLIES[type(command)](self, step, tunnel, command)
 
     def _refused(self, step: Step, session: HostSession, reply: Refused) -> None:
-        relay = self._hosts.tunnels.refused(step, session, reply)
-        if relay is not None:
-            self._waiting.unreachable(step, relay, "another relay could not reach it")
+        far = self._hosts.tunnels.refused(step, session, reply)
+        if far is not None:
+            self._waiting.unreachable(step, far.relay, far.group, "another relay could not reach it")
             self._pump_all(step, outbox.reroute(step, self._hosts))
             return
         pending = self._answered(session, reply.request)
@@ -348,6 +355,7 @@ class Personal:
         if envelope.send_id != queue.send_id:
             raise PeerError(Code.MALFORMED, "an envelope of another queue")
         if queue.contact is None:
+            self._hosts.prompt = True
             contact = inviting.receive_handshake(step, self._hosts, queue, envelope)
             if contact is None:
                 if self._hold(session, queue.id):
@@ -374,7 +382,7 @@ class Personal:
         """The handshake came: have what was held on any of the contact's queues delivered once more."""
         contact = step.tx.queues.get(queue_id)
         for queue in step.tx.queues.find(contact=contact.contact if contact is not None else None):
-            host = self._hosts.hosts.get(queue.relay)
+            host = self._hosts.hosts.get((queue.relay, self._hosts.group_of(queue)))
             if host is not None and host.session is not None and host.session.held.get(queue.id):
                 queues.subscribe(step, host.session, queue)
 

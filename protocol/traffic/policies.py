@@ -39,8 +39,9 @@ TICK_SECONDS = 5.0
 LATE_SECONDS = 1.0
 """A tick of *constant* that is met later than this is skipped."""
 
-_TO_RELAY = Rates(payload=0.068, loop=0.006, drop=0.003)
-_TO_NODE = Rates(payload=_TO_RELAY.total, loop=0.0, drop=0.0)
+TO_RELAY = Rates(payload=0.068, loop=0.006, drop=0.003)
+"""Of the lowest *constant* preset."""
+_TO_NODE = Rates(payload=TO_RELAY.total, loop=0.0, drop=0.0)
 
 TRAVEL_SECONDS = {
     Preset.DIRECT: 0.0,
@@ -65,4 +66,4 @@ def rates(preset: Preset, *, to_relay: bool) -> Rates | None:
     factor = _FACTORS.get(preset)
     if factor is None:
         return None
-    return (_TO_RELAY if to_relay else _TO_NODE).times(factor)
+    return (TO_RELAY if to_relay else _TO_NODE).times(factor)

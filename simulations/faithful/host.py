@@ -16,7 +16,7 @@ from protocol.effects import Effect
 from protocol.entropy import Entropy
 from protocol.errors import KassiberError, WorldError
 from protocol.events import Event, Now, Received
-from protocol.keys import RelayKey
+from protocol.keys import Group, RelayKey
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.operations import Operation
@@ -140,7 +140,7 @@ class WholeHost(Host):
     def queued_bytes(self) -> list[int]:
         return [] if self._life is None or self._life.running is None else self._life.running.queued_bytes()
 
-    async def connect(self, relay: RelayKey, host: str, use: Use) -> None:
+    async def connect(self, relay: RelayKey, host: str, use: Use, group: Group) -> None:
         """Carries out a `Dial` (`node.transport.contract.Connect`)."""
         raise WorldError("a relay dials nobody")
 
@@ -192,7 +192,7 @@ class WholeRelay(WholeHost, CheatingRelay):
     """A relay as `node.relay` runs it. It does not cheat."""
 
     def entropy_of_links(self) -> Entropy:
-        return self._entropy
+        return self.entropy
 
     def take(self, frames: VirtualFrames) -> None:
         """Somebody has connected."""
@@ -201,7 +201,7 @@ class WholeRelay(WholeHost, CheatingRelay):
 
     async def _carry(self, life: Life, frames: VirtualFrames) -> None:
         running = await life.begun()
-        link = ResponderLink(self.suite, self._entropy, self.timing, self.signing, frames.opened_at)
+        link = ResponderLink(self.suite, self.entropy, self.timing, self.signing, frames.opened_at)
         await running.carry(frames, link)
 
 
@@ -234,8 +234,8 @@ class WholePerson(WholeHost, PersonHost):
             change = await running.changes.after(change)
             self.agenda.guarded(self.announced, self)
 
-    async def connect(self, relay: RelayKey, host: str, use: Use) -> None:
-        found = self._relays(relay)
+    async def connect(self, relay: RelayKey, host: str, use: Use, group: Group) -> None:
+        found = self.relays(relay)
         if found is None:
             raise WorldError("no such host")
         assert isinstance(found, WholeRelay)

@@ -22,7 +22,7 @@ from node.transport.dialer import dial
 from protocol.crypto.suite import RealSuite
 from protocol.delivery.contacts import new_profile
 from protocol.errors import WorldError
-from protocol.keys import RelayKey
+from protocol.keys import Group, RelayKey
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
 from protocol.mailbox import ChangeKind, MessageState
@@ -171,7 +171,7 @@ class PersonHouse(House):
             connection.close()
 
 
-async def _dial(_relay: RelayKey, host: str, use: Use) -> None:
+async def _dial(_relay: RelayKey, host: str, use: Use, _group: Group) -> None:
     await dial(host, use)
 
 

@@ -104,7 +104,7 @@ OF_DELIVERY = (
         "            step.tx.envelopes.update(\n"
         "                row.id, route=other.id, envelope=envelope, stored_minute=None, stored_at=None\n"
         "            )\n"
-        "            session = hosts.hosts[other.relay].session\n"
+        "            session = hosts.hosts[other.relay, SHARED].session\n"
         "            if session is not None:\n                deposit_again(step, session)\n"
         "    return {route.contact}",
     ),
@@ -246,7 +246,7 @@ OF_DELIVERY = (
         "trouble-not-remembered",
         _HOSTS,
         "Since when a host cannot be reached is known, over restarts too.",
-        "            step.tx.troubles.save(HostTrouble(host.relay, step.now.service))\n",
+        "            step.tx.troubles.save(HostTrouble(host.relay, step.now.service, host.group))\n",
         "",
     ),
     Mutant(

@@ -7,23 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from protocol.traffic.policies import RECEIPT_MEAN_SECONDS
 from protocol.wire.commands import Preset
 from simulations.adversaries import mixnet, timing
 from simulations.anchors.mixes import travel
 from simulations.population import attacks, community, model
 from simulations.population.attacks import ReceiptFigures
 from simulations.population.observing import Watched, watch
-from simulations.population.scenario import Policy, Scenario
+from simulations.population.scenario import Policy, Scenario, scenario_of
 from simulations.statistics import LEAST_RUNS, student_interval
 
 WATCHED_USERS = 120
-RECEIPT_SECONDS = {
-    Policy.DIRECT: RECEIPT_MEAN_SECONDS[Preset.DIRECT],
-    Policy.BATCHED: RECEIPT_MEAN_SECONDS[Preset.BATCHED],
-    Policy.CONSTANT: RECEIPT_MEAN_SECONDS[Preset.CONSTANT],
-}
-
 RECEIPT_SPAN_SECONDS = 60.0
 """In which an answer is looked for: people answer within it, and a longer one finds less."""
 
@@ -63,7 +56,7 @@ def _speed(policies: Sequence[Policy]) -> Iterator[str]:
 
 def _report(policies: Sequence[Policy], users: int, runs: int) -> Iterator[str]:
     for policy in policies:
-        scenario = Scenario(policy, users, receipt_mean_seconds=RECEIPT_SECONDS[policy])
+        scenario = scenario_of(Preset[policy.name], users)
         yield f"\n{policy.value} ({users:,} users, one day; of one link a day, both ways; synthetic texts)"
         for name, value in model.summarise(model.simulate(scenario, 1), scenario.days)._asdict().items():
             yield f"  {name.replace('_', ' ')}: {value:,.2f}"

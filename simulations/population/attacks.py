@@ -37,7 +37,7 @@ def relay_delays(scenario: Scenario, count: int, rng: np.random.Generator) -> Fl
         return np.full(count, scenario.latency_seconds)
     mean = scenario.tick_seconds
     if scenario.policy is Policy.CONSTANT:
-        mean = 1.0 / (scenario.slot_rate - scenario.loop_rate)
+        mean = 1.0 / (scenario.slot_rate - scenario.rates.loop)
     return scenario.latency_seconds + rng.exponential(mean, count)
 
 

@@ -4,11 +4,13 @@ A letter waits at its sender's link, is deposited, waits at its recipient's link
 The relay answers a deposit with `stored`, a node a delivery with `ack`; both wait like everything else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from protocol.traffic.shaper import ConstantShaper
 from simulations.arrays import Floats, Integers
 from simulations.population.community import Directions, Letters
 from simulations.population.frames import (
@@ -22,6 +24,7 @@ from simulations.population.scenario import Policy, Scenario
 from simulations.population.ticks import Ticks, serve
 
 _ENVELOPE_BITS = 10
+_DRAWS_AT_ONCE = 65_536
 
 
 class Journey(NamedTuple):
@@ -50,7 +53,7 @@ class Links:
         else:
             # Of a constant link's way down, loops take their share; a letter that meets a queue in equilibrium waits
             # as if the rest were all there is.
-            rates = (scenario.payload_rate, scenario.slot_rate - scenario.loop_rate)
+            rates = (scenario.rates.payload, scenario.slot_rate - scenario.rates.loop)
         if scenario.policy is not Policy.DIRECT:
             self.up, self.down = (Ticks(links, span, rate, rng) for rate in rates)
 
@@ -111,10 +114,17 @@ class Links:
         return self._direct_totals(carried, directions)
 
     def constant_times(self, links: Integers, rng: np.random.Generator) -> Frames:
-        """The one-slot frames of one direction of some constant links."""
-        number = rng.poisson(self.scenario.slot_rate * self.span, len(links))
-        times = rng.random(int(number.sum())) * self.span
-        return Frames(np.repeat(links, number), times, np.ones(len(times), dtype=np.int64))
+        """The one-slot frames of one direction of some constant links, as the real shapers draw them."""
+        uniform = _draws(rng)
+        times: list[float] = []
+        number: list[int] = []
+        for _ in range(len(links)):
+            shaper, before = ConstantShaper(uniform, self.scenario.rates, 0.0), len(times)
+            while (now := shaper.next_wake) < self.span:
+                shaper.due(now, False)
+                times.append(now)
+            number.append(len(times) - before)
+        return Frames(np.repeat(links, number), np.array(times), np.ones(len(times), dtype=np.int64))
 
     def _leave(self, ticks: Ticks, link: Integers, time: Floats, slots: Integers) -> Integers:
         if self.scenario.policy is Policy.BATCHED:
@@ -152,6 +162,11 @@ class Links:
     def _constant_totals(self) -> LinkTotals:
         number = self.rng.poisson(self.scenario.slot_rate * self.span, self.links).astype(np.float64)
         return LinkTotals(number, number, np.zeros(self.links))
+
+
+def _draws(rng: np.random.Generator) -> Callable[[], float]:
+    """Uniform in [0, 1), one at a time."""
+    return chain.from_iterable(iter(lambda: rng.random(_DRAWS_AT_ONCE).tolist(), None)).__next__
 
 
 def _with_large(sends: Floats, idle: Floats, link: Integers, slots: Integers) -> LinkTotals:

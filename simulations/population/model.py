@@ -109,7 +109,8 @@ def carry_community(
     links = Links(scenario, users * scenario.relays, span, rng)
     journey = links.carry(texts, directions)
     receipts = leave_at_ticks(texts.direction, texts.time, journey.came, scenario.receipt_mean_seconds, rng)
-    alone = Letters(receipts.direction, receipts.time, np.ones(len(receipts.time), dtype=np.int64))
+    # Time is a circle: what leaves after the end does so at the start, where that of the time before would be.
+    alone = Letters(receipts.direction, receipts.time % span, np.ones(len(receipts.time), dtype=np.int64))
     carried: tuple[tuple[Letters, Journey], ...]
     if scenario.policy is Policy.CONSTANT:  # receipts wait in the same queues as texts and hold them up
         letters = Letters(*(np.concatenate(columns) for columns in zip(texts, alone, strict=True)))

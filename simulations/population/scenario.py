@@ -3,11 +3,13 @@
 from enum import Enum
 from typing import NamedTuple
 
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TICK_SECONDS, TO_RELAY, Rates, rates
+from protocol.wire.commands import Preset
 from simulations.workload import LIVELY, Rhythm
 
 
 class Policy(Enum):
-    """When a link sends (design §8). *Batched* and *constant* are plans that the code does not carry out yet."""
+    """When a link sends (Spec 10 §1)."""
 
     DIRECT = "direct"
     """What waits leaves at once."""
@@ -40,15 +42,19 @@ class Scenario(NamedTuple):
     """Between the ticks of a contact (Spec 6 §5); 60 where the preset is *direct* (Spec 10 §6)."""
     keep_alive_seconds: float = 300.0
     """Spec 7 §4: uniform within 20 % of it, after the last frame of that direction."""
-    tick_seconds: float = 5.0
+    tick_seconds: float = TICK_SECONDS
     """Mean of the batched policy."""
-    payload_rate: float = 0.050
-    """Points a second at which a constant link sends what waits, else cover."""
-    loop_rate: float = 0.019
-    """The same for loops, which come back and take slots of the way down."""
-    drop_rate: float = 0.008
+    rates: Rates = TO_RELAY
+    """Of a constant link to the relay; loops come back and take slots of the way down."""
 
     @property
     def slot_rate(self) -> float:
         """Slots a second of a constant link, each way."""
-        return self.payload_rate + self.loop_rate + self.drop_rate
+        return self.rates.total
+
+
+def scenario_of(preset: Preset, users: int) -> Scenario:
+    """With the figures of Spec 10 §2 and §6."""
+    constant = rates(preset, to_relay=True)
+    policy = Policy.CONSTANT if constant else Policy(preset.name.lower())
+    return Scenario(policy, users, receipt_mean_seconds=RECEIPT_MEAN_SECONDS[preset], rates=constant or TO_RELAY)

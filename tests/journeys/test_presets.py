@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.journey import Journey
+from tests.journeys.journey import Journey, free_port
 
 pytestmark = pytest.mark.journey
 
@@ -23,3 +23,30 @@ def test_a_preset_that_there_is_not_is_refused_before_anything_starts(friends: J
     refused = friends.kassiber("alice", "up", "--traffic", "constant-8")
     assert refused.returncode != 0
     assert b"direct, batched, constant, constant-4, constant-16" in refused.stderr
+
+
+def test_a_running_node_tells_what_it_sent_real_and_cover(friends: Journey) -> None:
+    before = friends.ask("alice", "GET", "/v1/traffic")["sent"]
+    assert before["real_frames"] > 0
+    friends.talk(("alice", "One."), ("bob", "Two."))
+    after = friends.ask("alice", "GET", "/v1/traffic")["sent"]
+    assert after["real_frames"] > before["real_frames"]
+    assert after["real_bytes"] == 4_096 * after["real_frames"]
+    friends.traffic = "constant-16"
+    friends.stop_politely("alice")
+    friends.start_node("alice")
+    friends.until(
+        lambda: friends.ask("alice", "GET", "/v1/traffic")["sent"]["cover_frames"] >= 3, "constant links send no cover"
+    )
+    shown = friends.done("alice", "privacy").decode()
+    assert "constant-16 *" in shown
+    assert "of cover" in shown
+
+
+def test_what_goes_to_the_relay_in_the_same_process_is_not_counted(journey: Journey) -> None:
+    """A node that listens and has no other relay keeps its invitation on its own: nothing leaves the machine."""
+    assert journey.make_profile("alice", ()).wait(20) == 0, journey.told()
+    journey.start_node("alice", "--listen", f"127.0.0.34:{free_port('127.0.0.34')}")
+    journey.invite("alice")
+    sent = journey.ask("alice", "GET", "/v1/traffic")["sent"]
+    assert (sent["real_frames"], sent["cover_frames"]) == (0, 0)

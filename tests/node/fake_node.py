@@ -22,6 +22,7 @@ from node.store.rows import (
     RelayRow,
     StateChange,
 )
+from node.traffic_meter import Sent, TrafficMeter
 from protocol.errors import CallerError, DiskFullError, WorldError
 from protocol.keys import MessageId, RelayKey
 from protocol.operations import (
@@ -40,6 +41,7 @@ from protocol.operations import (
     SetName,
 )
 from protocol.wire.addresses import Host, format_key
+from protocol.wire.commands import Preset
 
 T = TypeVar("T")
 NUMBER = " ".join(["12345"] * 12)
@@ -52,6 +54,9 @@ class FakeNode:
     def __init__(self) -> None:
         self.direct: tuple[str, RelayKey] | None = None
         self.list_errors: dict[int, str] = {}
+        self.traffic = Preset.BATCHED
+        self.forward = False
+        self.meter = TrafficMeter(0.0)
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
         self.people: list[ContactRow] = []
@@ -79,6 +84,9 @@ class FakeNode:
         self._news = trio.Event()
 
     # Node
+
+    def sent(self) -> Sent:
+        return self.meter.last_hour(3_000.0)
 
     def relays(self) -> Sequence[RelayRow]:
         return [RelayRow(host, format_key(key), "connected", 0.0, None) for host, key in self.own_relays]

@@ -16,7 +16,7 @@ from node.transport.dialer import dial
 from node.transport.listener import Established, Listener, listen
 from node.transport.websocket import PATH
 from protocol import SUBPROTOCOL
-from protocol.keys import RelayKey
+from protocol.keys import Group, RelayKey
 from protocol.link.initiator import InitiatorLink
 from protocol.link.responder import ResponderLink
 from protocol.timing import Timing
@@ -116,6 +116,6 @@ async def wait_for(condition: Any, seconds: float = 5.0) -> None:
             await trio.sleep(0.005)
 
 
-async def connect_by_socket(relay: RelayKey, host: str, use: Any) -> None:
+async def connect_by_socket(relay: RelayKey, host: str, use: Any, group: Group) -> None:
     """`node.transport.contract.Connect` over real sockets."""
     await dial(host, use)

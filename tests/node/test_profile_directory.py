@@ -132,7 +132,7 @@ def test_settings_reach_the_timing(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("lisen = 'a:1'", "lisen = 'a:1' is no setting. Did you mean listen?"),
-        ("relay = 'a:1'", "There are: listen, public, discovery, forward, traffic, timing."),
+        ("relay = 'a:1'", "There are: listen, public, discovery, forward, proxy, isolation, traffic, timing."),
         ("listen = 7777", "listen = '7777' should look like \"name:port\""),
         ("discovery = 'yes'", "discovery = 'yes' should be true or false"),
         ("forward = 1", "forward = 1 should be true or false"),

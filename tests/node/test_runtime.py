@@ -13,7 +13,7 @@ from node.transport.memory import connect_in_memory
 from protocol.effects import Announce, Dial, HangUp
 from protocol.errors import CallerError, Code, DiskBrokenError, StoreError, WorldError
 from protocol.events import Closed, Failed, Opened, Started, Unreachable
-from protocol.keys import ReceiveId, RelayKey, Request, Sequence, Subscription
+from protocol.keys import Group, ReceiveId, RelayKey, Request, Sequence, Subscription
 from protocol.link.responder import ResponderLink
 from protocol.timing import Timing
 from protocol.wire.commands import Ack, Delivery, Drop, Subscribe
@@ -248,7 +248,7 @@ async def test_a_machine_reaches_another_of_its_own_program_through_memory() -> 
         async def answer(running: Running, frames: FrameStream) -> None:
             await running.carry(frames, ResponderLink(SUITE, system, TIMING, KEY, frames.opened_at))
 
-        async def connect(key: RelayKey, host: str, use: Use) -> None:
+        async def connect(key: RelayKey, host: str, use: Use, group: Group) -> None:
             assert key == RELAY
             await connect_in_memory(use, partial(answer, relay))
 

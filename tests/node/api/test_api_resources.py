@@ -17,6 +17,7 @@ from node.api.server import serve_api
 from node.profile import Profile, create_profile
 from protocol.limits import MAX_TEXT_BYTES
 from protocol.operations import Accept, Configure, Invite, SetName
+from protocol.wire.commands import Preset
 from tests.node.fake_node import LINK, FakeNode
 
 ADDRESS = "kassiber://relay.example:7777/r#" + "A" * 43
@@ -49,6 +50,19 @@ class Asking:
             return [json.loads(next(lines)) for _ in range(count)]
 
         return await trio.to_thread.run_sync(take)
+
+
+async def test_traffic_tells_what_links_follow_and_what_they_sent(tmp_path: Path) -> None:
+    async with running(tmp_path) as (node, ask):
+        node.meter.note(4_096, False, 10.0)
+        node.traffic, node.forward = Preset.CONSTANT_4, True
+        found = await ask("GET", "/v1/traffic")
+        assert (found["traffic"], found["forward"], found["relays"]) == ("constant-4", True, 0)
+        assert found["sent"] == {
+            "seconds": 3_000.0, "real_frames": 0, "real_bytes": 0, "cover_frames": 1, "cover_bytes": 4_096
+        }  # fmt: skip
+        status = await ask("GET", "/v1/status")
+        assert (status["traffic"], status["forward"]) == ("constant-4", True)
 
 
 async def test_status_tells_how_the_node_stands(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class AnsweringNode(FakeNode):
         self.carry = states  # type: ignore[assignment]
         for name in ("Bob", "Zo\u00eb", "Eve", "Eve"):
             self.add_contact(name)
+        self.meter.note(8_192, True, 1.0)
+        self.meter.note(4_096, False, 70.0)
         self.receive(1, "hello\x00\u202eevil\n\x1b[31mred")
 
     def _send(self, contact: int, text: str) -> Queued:

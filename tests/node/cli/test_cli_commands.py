@@ -5,13 +5,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from node.cli import exits
+from node.privacy import read_figures
 from node.profile import create_profile, finish_profile
 from node.store.keys import credential_slot, new_data_key, write_slots
 from protocol.limits import MAX_TEXT_BYTES
+from protocol.traffic.policies import NAMES
 from tests.node.cli.program import KASSIBER, environment, kassiber, running
 from tests.node.cli.typing_person import type_into
 from tests.node.fake_node import LINK, NUMBER
@@ -228,6 +232,54 @@ def test_status_and_doctor_tell_how_the_node_stands(node: Path) -> None:
     assert examined.returncode == 69
     assert b"WRONG There is no relay" in examined.stdout
     assert b"kassiber relays add ADDRESS" in examined.stdout
+
+
+def test_status_and_doctor_tell_what_links_follow(node: Path) -> None:
+    assert b"Traffic   batched; contacts' relays are reached straight" in kassiber(node, "status").stdout
+    assert b"Links send as batched says" in kassiber(node, "doctor").stdout
+
+
+def test_privacy_marks_the_preset_in_use_and_tells_what_was_sent(node: Path) -> None:
+    shown = kassiber(node, "privacy")
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    text = " ".join(shown.stdout.decode().split())
+    assert next(line for line in shown.stdout.splitlines() if b" * " in line).startswith(b"batched *")
+    sent = "Within 50 minutes this node sent 2 frames to relays (0.01 MB), 1 with something in them (0.01 MB) and 1 of"
+    assert sent in text
+    for name in NAMES.values():
+        assert f"{name} " in text
+    assert "find who writes to whom in every preset" in text
+
+
+def test_privacy_prints_the_figures_that_came_with_the_program(node: Path) -> None:
+    (found,) = lines(kassiber(node, "privacy", "--json").stdout)
+    assert found["measured"] == msgspec.to_builtins(read_figures())
+    assert found["here"]["traffic"] == "batched"
+    assert found["here"]["running"]
+    assert (found["here"]["sent"]["real_bytes"], found["here"]["sent"]["cover_frames"]) == (8_192, 1)
+
+
+def test_privacy_needs_no_node_and_no_profile(profile: Path, tmp_path: Path) -> None:
+    (profile / "profile" / "settings.toml").write_text('traffic = "constant-4"\nforward = true\n')
+    text = " ".join(kassiber(profile, "privacy").stdout.decode().split())
+    assert "constant-4 *" in text
+    assert "does not see this node, but a relay of yours" in text
+    assert "No node is running" in text
+    (tmp_path / "other").mkdir()
+    alone = kassiber(tmp_path / "other", "privacy")
+    assert (alone.returncode, alone.stderr) == (0, b"")
+    assert b" * " not in alone.stdout
+    named = kassiber(tmp_path / "other", "privacy", "--profile", "missing")
+    assert named.returncode == 66
+    assert b"missing" in named.stderr
+
+
+def test_privacy_writes_its_picture_where_it_is_told(profile: Path) -> None:
+    assert kassiber(profile, "privacy", "--picture", "presets.svg").returncode == 0
+    assert ElementTree.parse(profile / "presets.svg").getroot().tag.endswith("svg")
+    refused = kassiber(profile, "privacy", "--picture", "no/such/place.svg")
+    assert refused.returncode != 0
+    assert b"no/such/place.svg" in refused.stderr
 
 
 def test_without_a_node_status_ends_with_69_and_doctor_names_the_remedy(profile: Path) -> None:

@@ -55,7 +55,7 @@ TABLES: dict[str, tuple[type[Struct], tuple[str, ...]]] = {
     "partials": (Partial, ("contact", "message_id", "index")),
     "skipped": (Skipped, ("contact", "turn", "number")),
     "seen": (Seen, ("contact", "turn", "number")),
-    "troubles": (HostTrouble, ("relay",)),
+    "troubles": (HostTrouble, ("relay", "group")),
     "relay_lists": (FollowedList, ("id",)),
     "relay_health": (RelayHealth, ("relay",)),
     "changes": (Change, ("number",)),

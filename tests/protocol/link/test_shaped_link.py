@@ -134,3 +134,20 @@ def _shaped(node: Link[bytes], relay: ResponderLink) -> bool:
         return False
     relay.receive(message, 0.0)
     return relay.next_frame < float("inf")
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_a_link_knows_what_was_cover_and_what_was_real(preset: Preset) -> None:
+    """The handshake and what holds commands is real; keep-alives and cover are not."""
+    node, _ = connected(preset)
+    assert node.real
+    sent: list[bool] = []
+    now = 0.0
+    while now < HOUR:
+        if not sent and preset is Preset.DIRECT:
+            node.queue(Ack(Subscription(1), Number(1)))  # elsewhere `shape` waits
+        if node.transmit(now) is not None:
+            sent.append(node.real)
+        now = max(node.next_wake if not node.queued_bytes else min(node.next_wake, now + 1.0), now + 1e-3)
+    assert sum(sent) == 1
+    assert len(sent) > 5

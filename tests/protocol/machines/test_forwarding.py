@@ -8,6 +8,7 @@ import pytest
 
 from protocol.crypto.proofs import custody_message
 from protocol.crypto.suite import RealSuite
+from protocol.effects import Dial
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code
 from protocol.events import Closed, Event, Opened, Received
@@ -47,7 +48,7 @@ class Client(Participant):
         self.requests = map(Request, count(1))
         self.reply_keys: dict[Request, bytes] = {}
         self.h: Any = None
-        world._dial(self, 0, _Towards(relay))  # type: ignore[arg-type]
+        world._dial(self, 0, Dial(relay.key, relay.host, 1.0))
 
     def step(self, event: Event) -> None:
         match event:
@@ -83,11 +84,6 @@ class Client(Participant):
         returned = self.reply(request)
         assert isinstance(returned, Returned)
         return open_reply(SUITE, self.reply_keys[request], returned.sealed)
-
-
-class _Towards:
-    def __init__(self, relay: RelayHost) -> None:
-        self.relay = relay.key
 
 
 class Forwarded:

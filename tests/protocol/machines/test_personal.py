@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from protocol.errors import CallerError, DiskFullError
-from protocol.keys import RelayKey
 from protocol.machines.personal import Personal
 from protocol.operations import Accept, CancelInvitation, Invite
 from protocol.wire.commands import Command, Delivery
@@ -294,7 +293,7 @@ def test_hosts_that_nobody_names_any_more_are_forgotten(tmp_path: Path) -> None:
     assert alice.core is not None
     machine = alice.core.machine
     assert isinstance(machine, Personal)
-    known = {RelayKey(key) for key in machine.connected_hosts()}
+    known = {relay for relay, _ in machine._hosts.hosts}
     assert third.key not in known
     assert first.key in known
     assert bob.texts() == ["through the new one", "and on"]

@@ -172,6 +172,25 @@ def test_a_descriptor_that_the_entry_forged_ends_the_session_with_it(tmp_path: P
     assert world.bob.texts() == ["all the same"]
 
 
+@pytest.mark.parametrize("swallowed", [Reachable, Returned])
+def test_an_entry_that_says_nothing_is_hung_up_on_and_what_it_swallowed_goes_again(
+    tmp_path: Path, swallowed: type[Command]
+) -> None:
+    world = Forwarding(tmp_path)
+    world.introduce(world.alice, world.bob)
+    for relay in (world.a, world.b, world.c, world.d):
+        relay.crash()
+        relay.boot()
+    world.run(5)
+    world.mischief = lambda command: [] if isinstance(command, swallowed) else [command]
+    world.alice.send("said into silence")
+    world.run(60)
+    world.mischief = lambda command: [command]
+    world.run(400)
+    assert world.bob.texts() == ["said into silence"]
+    assert set(world.alice.states().values()) == {"delivered"}
+
+
 def test_people_who_forward_and_people_who_do_not_talk_to_each_other(tmp_path: Path) -> None:
     world = World(tmp_path)
     relays = [world.relay(name) for name in "abc"]

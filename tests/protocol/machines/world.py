@@ -16,7 +16,7 @@ from protocol.delivery.contacts import new_profile
 from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send
 from protocol.errors import Code
 from protocol.events import Closed, Event, Now, Opened, Received, Requested, Started, TimePassed, Unreachable
-from protocol.keys import Connection, HandshakeHash, RelayKey
+from protocol.keys import Connection, Group, HandshakeHash, RelayKey
 from protocol.machines.contract import Core
 from protocol.machines.forwarding import Forwarding
 from protocol.machines.personal import Personal
@@ -125,13 +125,14 @@ class RelayHost(Participant):
 
 
 class Person(Participant):
-    def __init__(self, world: "World", name: str, forward: bool = False) -> None:
+    def __init__(self, world: "World", name: str, forward: bool = False, isolated: bool = False) -> None:
         super().__init__(world, name)
         self.path = world.directory / f"{name}.db"
         self.answers: dict[int, Any] = {}
         self.requests = itertools.count(1)
         self.features = 0
         self.forward = forward
+        self.isolated = isolated
         self.entropy = SeededEntropy(f"{world.seed} {name}")
         store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
@@ -139,7 +140,9 @@ class Person(Participant):
         store.close()
 
     def open(self) -> tuple[Any, Any]:
-        machine = Personal(RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward)
+        machine = Personal(
+            RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward, isolated=self.isolated
+        )
         return MailboxStore(self.path, self.world.mailbox_key), machine
 
     def ask(self, operation: Any) -> int:
@@ -198,6 +201,8 @@ class World:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count(1)
         self.ends: dict[tuple[str, Connection], tuple[Participant, Connection]] = {}
+        self.groups: dict[tuple[str, Connection], Group] = {}
+        """For which a connection was dialled."""
         self.relays: dict[RelayKey, RelayHost] = {}
         self.people: list[Person] = []
         self.cut: set[tuple[str, str]] = set()
@@ -210,8 +215,8 @@ class World:
         relay.boot()
         return relay
 
-    def person(self, name: str, *, forward: bool = False) -> Person:
-        person = Person(self, name, forward)
+    def person(self, name: str, *, forward: bool = False, isolated: bool = False) -> Person:
+        person = Person(self, name, forward, isolated)
         self.people.append(person)
         person.boot()
         return person
@@ -245,7 +250,9 @@ class World:
             case Answer():
                 assert isinstance(who, Person)
                 who.answers[effect.request] = effect.result
-            case HangUp() | Announce():
+            case HangUp():
+                self.hang_up(who, effect)
+            case Announce():
                 pass
             case _:
                 pass
@@ -270,14 +277,15 @@ class World:
             return
         relay = self.relays.get(effect.relay)
         if relay is None or not relay.up or (who.name, relay.name) in self.cut:
-            who.step(Unreachable(effect.relay, "refused"))
+            who.step(Unreachable(effect.relay, "refused", effect.group))
             return
         ours, theirs = Connection(next(self._count)), Connection(next(self._count))
+        self.groups[who.name, ours] = effect.group
         self.ends[who.name, ours] = relay, theirs
         self.ends[relay.name, theirs] = who, ours
         handshake_hash = HandshakeHash(self.random.randbytes(32))
         relay.step(Opened(theirs, None, handshake_hash))
-        who.step(Opened(ours, effect.relay, handshake_hash))
+        who.step(Opened(ours, effect.relay, handshake_hash, effect.group))
 
     def close(self, who: Participant, connection: Connection) -> None:
         other = self.ends.pop((who.name, connection), None)
@@ -287,6 +295,13 @@ class World:
         self.ends.pop((peer.name, theirs), None)
         self.at(self.time, lambda: who.step(Closed(connection)))
         self.at(self.time + self.latency, lambda: peer.step(Closed(theirs)))
+
+    def hang_up(self, who: Participant, effect: HangUp) -> None:
+        """Close what was dialled for a host and group."""
+        relay = self.relays.get(effect.relay)
+        for (name, connection), (peer, _) in list(self.ends.items()):
+            if name == who.name and peer is relay and self.groups.get((name, connection)) == effect.group:
+                self.close(who, connection)
 
     def drop_connections(self, who: Participant) -> None:
         for name, connection in list(self.ends):

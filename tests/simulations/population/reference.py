@@ -99,7 +99,7 @@ class Reference:
         scenario = self.scenario
         if scenario.policy is Policy.BATCHED:
             return self.random.expovariate(1.0 / scenario.tick_seconds)
-        rate = scenario.payload_rate if way == "up" else scenario.slot_rate - scenario.loop_rate
+        rate = scenario.rates.payload if way == "up" else scenario.slot_rate - scenario.rates.loop
         return self.random.expovariate(rate)
 
     def tick(self, now: float, way: str, link: int) -> None:

@@ -36,7 +36,7 @@ def test_a_model_that_is_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 
     def wrong(study: Study, seed: int) -> Seen:
         topology = replace(study.topology, latency_seconds=2.0 * study.topology.latency_seconds)
-        policy = replace(study.policy, receipt_mean_seconds=10.0 * study.policy.receipt_mean_seconds)
+        policy = replace(study.policy, receipt_mean_seconds=10.0 * study.policy.receipt_seconds)
         return right(replace(study, topology=topology, policy=policy), seed)
 
     monkeypatch.setattr(modelled, "carry_out", wrong)

@@ -163,6 +163,8 @@ def _addresses() -> Iterator[Scenario]:
         ("tls", "kassibers://relay.example:443/r#", "wss://relay.example:443"),
         ("ipv4", "kassiber://192.0.2.7:7443/r#", "ws://192.0.2.7:7443"),
         ("ipv6", "kassiber://[2001:db8::7]:7443/r#", "ws://[2001:db8::7]:7443"),
+        ("onion", f"kassiber://{'kassiber' * 7}.onion:65535/r#", f"ws://{'kassiber' * 7}.onion:65535"),
+        ("onion-tls", f"kassibers://{'kassiber' * 7}.onion:65535/r#", f"wss://{'kassiber' * 7}.onion:65535"),
     ]
     for name, start, host in cases:
         yield Scenario(

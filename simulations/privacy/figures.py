@@ -1,0 +1,84 @@
+"""The figures: what each one is called and is, and which bounds it must keep."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from node.privacy import Estimate
+
+Figures = Mapping[str, Mapping[str, Estimate]]
+"""By the names of presets, then of figures."""
+
+WINDOWS_SECONDS = (900, 3_600, 21_600)
+AFTER_TEXTS = 100
+
+NAMES = {
+    "idle_megabytes": "MB a day and relay, nothing said",
+    "used_megabytes": "MB a day and relay, 40 texts a day",
+    "text_p50_seconds": "a conversation's text: p50, s",
+    "text_p99_seconds": "a conversation's text: p99, s",
+    "alone_p50_seconds": "a text alone: p50, s",
+    "alone_p99_seconds": "a text alone: p99, s",
+    "slots_beside_text": "envelopes beside a conversation's text, each way",
+    "slots_beside_alone": "envelopes beside a text alone, each way",
+    "size_bits": "bits of a text's length, to who watches wires",
+    **{f"timing_auc_{seconds}": f"who talks with whom, after {seconds // 60} min: AUC" for seconds in WINDOWS_SECONDS},
+    **{
+        f"timing_tpr_{seconds}": f"the same: found, at one false alarm in 1,000, after {seconds // 60} min"
+        for seconds in WINDOWS_SECONDS
+    },
+    "receipts_relay": f"correspondent found after {AFTER_TEXTS} messages: one relay",
+    "receipts_colluding": "the same: relays that collude",
+    "receipts_guess": "the same: by guessing",
+    "disclosure": "contacts found by disclosure: who watches all wires",
+    "intersection": "the same: by intersection",
+    "disclosure_guess": "the same: by guessing",
+}
+"""In the order of the page."""
+
+
+class Bound(NamedTuple):
+    """A figure's mean may be from `least` to `most`; a quick run, which measures less, is allowed `slack` more."""
+
+    figure: str
+    presets: tuple[str, ...]
+    least: float
+    most: float
+    slack: float = 0.0
+
+
+_ALL = ("direct", "batched", "constant", "constant-4", "constant-16")
+_CONSTANT = _ALL[2:]
+BOUNDS = (
+    Bound("idle_megabytes", ("batched",), 0.0, 3.0),
+    Bound("idle_megabytes", ("constant",), 0.0, 60.0),
+    Bound("slots_beside_text", _ALL, 0.0, 3.0),
+    Bound("slots_beside_alone", _ALL, 0.0, 3.0),
+    Bound("size_bits", _ALL, 0.0, 0.05),
+    Bound("timing_auc_900", _CONSTANT, 0.45, 0.55, 0.03),
+    Bound("timing_auc_3600", _CONSTANT, 0.47, 0.53, 0.01),
+    Bound("timing_auc_21600", ("constant",), 0.49, 0.51, 0.03),
+    Bound("timing_tpr_21600", ("constant",), 0.0, 0.002, 0.01),
+)
+"""The shorter the window, the fewer pairs talk in it, and the wider is what chance alone gives."""
+
+
+class Kept(NamedTuple):
+    """What was asked, and what came of it."""
+
+    bound: Bound
+    preset: str
+    estimate: Estimate
+    kept: bool
+
+
+def judge(figures: Figures, quick: bool = False) -> list[Kept]:
+    """Of every bound whose figure was measured."""
+    found = []
+    for bound in BOUNDS:
+        slack = bound.slack if quick else 0.0
+        for preset in bound.presets:
+            estimate = figures.get(preset, {}).get(bound.figure)
+            if estimate is not None:
+                kept = bound.least - slack <= estimate.mean <= bound.most + slack
+                found.append(Kept(bound, preset, estimate, kept))
+    return found

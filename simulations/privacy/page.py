@@ -1,0 +1,98 @@
+"""The page of results, from the figures alone."""
+
+from collections.abc import Iterator
+
+from node.privacy import Estimate, Measured
+from protocol.traffic.policies import NAMES as PRESETS
+from simulations.privacy.figures import NAMES, judge
+from simulations.privacy.plans import FULL, Extent
+
+_HEAD = """\
+# What each preset costs and hides
+
+Written by `python -m simulations.privacy`, with the code of version {version}; `kassiber privacy` shows the same
+figures. Means over seeds, at least {seeds} of each, with 95 % intervals. Everybody follows the preset, over two
+relays, with 50 ms between node and relay; people are synthetic, and nobody goes offline. *Real nodes and relays* in
+virtual time, on dict stores, with the toy suite, for all but the last six rows: those need weeks, and are of the
+model in `simulations/population`, which is held against a thousand real nodes where links are *direct*
+([population.md](population.md)), and whose *constant* frames leave as the real shaper draws them. Six
+hours of *constant* links are not too long for real nodes: there the receipt attack finds as many as in the model
+(`tests/simulations/privacy/test_answers.py`).
+
+MB are of one link, both ways, with 4,300 bytes on the wire for a slot: a node with two relays pays twice. A
+quantile is of all texts of all seeds, its interval the jackknife's. Bits of length: mutual information of the first
+frame after a text and its length (lognormal, mean 113 bytes) in half doublings, corrected for what chance gives.
+AUC: all pairs of links of two people, those on which texts went against the others, by the correlation that
+`simulations/adversaries/timing.py` computes; 0.5 is guessing. *Found after 100 messages* is the receipt attack
+(NDSS 2021): which queue gets something within a minute of the target's, among all queues. Disclosure and
+intersection ask to whom somebody writes: the share of true contacts among as many as score highest.
+
+"""
+_ASKED = """
+## What was asked
+
+"""
+_TAIL = """
+## What these figures do not say
+
+- *direct* and *batched* do not hide who talks with whom from anybody who sees both ends. Batching saves frames.
+- **Relays that collude find the correspondent in every preset, *constant* too.** Cover is for who watches wires; a
+  relay sees which envelopes are put into which queue. People answer within a minute, and links delay that by
+  seconds, so answers give the pair away whatever receipts do. What was hoped for, that *constant* leaves such
+  relays guessing, is not so.
+- One relay is at the level of guessing because the answer's queue is on another relay (Spec 6 §4), and then there
+  is nothing to find; that is the pairing rule's doing in every preset. It is said of a relay that sees queues. One
+  that sees the sender's own link deposit, and the recipient's own link be served, needs no attack: forwarding (Spec
+  12) is against that, not a preset.
+- Nobody's node goes offline here. Coming and going shows, and correlates.
+- TPR at one false alarm in a thousand is coarse where few pairs talk: see its interval. Of intervals of 95 % one in
+  twenty leaves the truth out. That *constant* wires do not depend on texts at all is a test of its own
+  (`tests/simulations/test_steady.py`).
+- The attackers here are those that are named. Others may do better.
+
+## Extent
+
+| preset | idle | 40 texts a day | texts alone | timing | receipts | disclosure |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def write_page(measured: Measured) -> str:
+    """Markdown."""
+    lines = [_HEAD.format(version=measured.version, seeds=measured.seeds), *_table(measured), _ASKED]
+    lines += ["| figure | preset | asked | measured | |", "| --- | --- | --- | --- | --- |"]
+    for one in judge(measured.presets):
+        asked = f"≤ {one.bound.most:g}" if one.bound.least == 0.0 else f"{one.bound.least:g} to {one.bound.most:g}"
+        verdict = "kept" if one.kept else "**missed**"
+        lines.append(f"| {NAMES[one.bound.figure]} | {one.preset} | {asked} | {show(one.estimate)} | {verdict} |")
+    lines += [_TAIL.rstrip("\n"), *_extents()]
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _table(measured: Measured) -> Iterator[str]:
+    yield f"| | {' | '.join(measured.presets)} |"
+    yield "| --- |" + " --- |" * len(measured.presets)
+    for key, name in NAMES.items():
+        cells = (show(figures[key]) if key in figures else "" for figures in measured.presets.values())
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def show(estimate: Estimate) -> str:
+    """Mean ± half width, to the place that the interval has."""
+    places = 0
+    while places < 4 and estimate.half_width * 10**places < 2.0:
+        places += 1
+    if estimate.half_width == 0.0:
+        return f"{estimate.mean:.4g}"
+    return f"{estimate.mean:.{places}f} ± {estimate.half_width:.{places}f}"
+
+
+def _extents() -> Iterator[str]:
+    for preset, plan in FULL.items():
+        parts = (plan.idle._replace(texts_per_day=0.0), plan.used, plan.alone, plan.busy, plan.weeks, plan.month)
+        yield f"| {PRESETS[preset]} | {' | '.join(map(_extent, parts))} |"
+
+
+def _extent(extent: Extent) -> str:
+    span = f"{extent.hours / 24.0:g} days" if extent.hours >= 48.0 else f"{extent.hours:g} h"
+    return f"{extent.people} people, {span}, {extent.texts_per_day:g} texts a day"

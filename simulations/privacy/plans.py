@@ -1,0 +1,72 @@
+"""What is carried out for each preset: how many people, for how long, how often."""
+
+from typing import NamedTuple
+
+from protocol.wire.commands import Preset
+
+TEXTS_PER_DAY = 40.0
+
+
+class Extent(NamedTuple):
+    """Of one run: so many people for so many hours; no people: it is left out."""
+
+    people: int
+    hours: float
+    texts_per_day: float = TEXTS_PER_DAY
+    contacts: int = 4
+
+
+class Plan(NamedTuple):
+    """What is carried out for one preset. `busy`: ten times as many texts, so that many pairs talk."""
+
+    seeds: int
+    idle: Extent
+    used: Extent
+    alone: Extent
+    busy: Extent
+    weeks: Extent
+    month: Extent
+    busy_seeds: int = 0
+    """More of them where a small difference is looked for."""
+    counts: bool = True
+    """Whether envelopes beside texts are counted: where receipts are as in another preset, so is their number."""
+
+
+_NOBODY = Extent(0, 0.0)
+_WEEKS = Extent(40, 24.0 * 14)
+_QUIET = Plan(
+    10,
+    Extent(6, 24.0),
+    Extent(20, 24.0),
+    Extent(20, 24.0, 8.0),
+    Extent(20, 6.0, 400.0, 6),
+    _WEEKS,
+    Extent(20, 24.0 * 30),
+)
+FULL = {
+    Preset.DIRECT: _QUIET,
+    Preset.BATCHED: _QUIET,
+    Preset.CONSTANT: Plan(
+        10, Extent(6, 3.0), Extent(16, 6.0), Extent(16, 6.0, 12.0), Extent(26, 6.0, 200.0, 10), _WEEKS,
+        Extent(20, 18.0), busy_seeds=20,
+    ),
+    Preset.CONSTANT_4: Plan(
+        10, Extent(4, 1.0, contacts=2), Extent(8, 4.0), Extent(8, 2.0, 48.0), Extent(24, 1.0, 400.0, 6), _WEEKS,
+        Extent(20, 4.5), counts=False,
+    ),
+    Preset.CONSTANT_16: Plan(
+        10, Extent(4, 0.5, contacts=2), Extent(8, 1.0), Extent(8, 0.5, 96.0), Extent(16, 0.5, 800.0, 6), _WEEKS,
+        Extent(20, 1.2, 400.0), counts=False,
+    ),
+}  # fmt: skip
+"""More slots a second make a run dearer, so fewer people are watched, for less long; seeds are never fewer than ten."""
+QUICK = {
+    Preset.BATCHED: Plan(
+        10, Extent(4, 6.0, contacts=2), Extent(8, 12.0), Extent(8, 6.0, 8.0), Extent(16, 1.0, 400.0, 6), _NOBODY,
+        _NOBODY,
+    ),
+    Preset.CONSTANT: Plan(
+        10, Extent(4, 1.0, contacts=2), Extent(6, 2.0, 200.0), Extent(6, 2.0, 24.0), Extent(20, 1.0, 400.0, 6), _NOBODY,
+        _NOBODY, busy_seeds=20,
+    ),
+}  # fmt: skip
