@@ -181,7 +181,7 @@ class Entry:
         """A node's, with which its forwards are forgotten; or a destination's."""
         relay = self._dialled.pop(connection, None)
         if relay is not None:
-            return self._lost(relay, self._destinations[relay], now)
+            return self._lost(self._destinations[relay], now)
         if self._sessions.pop(connection, None) is not None:
             self._pool.discard(lambda pooled: pooled.asker is not None and pooled.asker.connection == connection)
             for destination in self._destinations.values():
@@ -215,7 +215,7 @@ class Entry:
             effects += self._tell(pooled.asker, Code.UNAVAILABLE)
         return effects
 
-    def _lost(self, relay: RelayKey, destination: _Destination, now: Now) -> list[Effect]:
+    def _lost(self, destination: _Destination, now: Now) -> list[Effect]:
         """What it had not answered may be stored or not: the senders deposit again."""
         destination.connection = None
         destination.next_dial = now.service + self._timing.redial_first_seconds
@@ -224,8 +224,6 @@ class Entry:
         for one in waiting.values():
             if not one.done:
                 effects += self._tell(one.asker, Code.UNAVAILABLE)
-        if not destination.askers and not destination.ready:
-            del self._destinations[relay]
         return effects
 
     # A destination's replies
@@ -272,9 +270,9 @@ class Entry:
         effects = self._give_up(now)
         for pooled in self._pool.tick(self._dummy(now)):
             destination = self._destinations.get(pooled.destination)
-            if destination is None:
-                continue
-            if destination.connection is None:
+            if destination is None:  # nobody has named it for long
+                effects += self._tell(pooled.asker, Code.UNAVAILABLE)
+            elif destination.connection is None:
                 destination.ready += [pooled] if pooled.asker is not None else []
                 effects += self._dial(pooled.destination, destination, now)
             else:

@@ -226,6 +226,19 @@ def test_a_destination_that_is_down_is_named_and_reached_once_it_is_back(
     assert forwarded.sender.answer(again) == OnionClaimed(forwarded.keys.sealed)
 
 
+def test_a_destination_that_goes_while_something_for_it_is_mixed_is_named(forwarded: Forwarded) -> None:
+    descriptor = forwarded.descriptor()
+    lost = [forwarded.claim(descriptor) for _ in range(20)]
+    forwarded.world.run(0.05)
+    forwarded.destination.crash()
+    forwarded.world.run(60)
+    assert [forwarded.sender.reply(request) for request in lost] == [
+        Refused(request, Code.UNAVAILABLE) for request in lost
+    ]
+    (session,) = forwarded.entry.core.machine._forwarding.entry._sessions.values()  # type: ignore[union-attr]
+    assert session.waiting == 0
+
+
 def test_a_destination_that_takes_onions_and_says_nothing_is_not_waited_for_for_ever(forwarded: Forwarded) -> None:
     descriptor = forwarded.descriptor()
     forwarded.world.mischief = lambda command: [] if isinstance(command, Returned) else [command]
