@@ -132,9 +132,10 @@ SCHEMA = Schema(
         ),
         (
             "ALTER TABLE troubles RENAME TO troubles_of_hosts",
-            """CREATE TABLE troubles (relay BLOB NOT NULL, since REAL NOT NULL, "group" INTEGER NOT NULL,
+            # The key's columns first: elsewhere, SQLite 3.40's integrity check takes one of them for another.
+            """CREATE TABLE troubles (relay BLOB NOT NULL, "group" INTEGER NOT NULL, since REAL NOT NULL,
                 PRIMARY KEY (relay, "group")) WITHOUT ROWID""",
-            "INSERT INTO troubles SELECT relay, since, 0 FROM troubles_of_hosts",
+            'INSERT INTO troubles (relay, "group", since) SELECT relay, 0, since FROM troubles_of_hosts',
             "DROP TABLE troubles_of_hosts",
         ),
     ),
