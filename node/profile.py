@@ -27,6 +27,7 @@ _SETTINGS = b"""\
 #
 # listen = "0.0.0.0:7777"          # contacts may reach this node directly, at this address
 # traffic = "batched"              # or direct, constant, constant-4, constant-16: specs/10-traffic.md has the price
+# forward = true                   # contacts' relays are reached by your own only: specs/12-forwarding.md
 # proxy = "socks5://localhost:9050" # every connection is made by this proxy; this one is Tor's
 # isolation = "contact"            # connections of each contact's own: specs/7-links.md, section 8, has the price
 # public = "node.example.org:7777" # what contacts are told, where it differs from the address above

@@ -70,7 +70,7 @@ def up(
 
     prepare_process(logging.WARNING)
     profile = where.open()
-    settings = read_settings(profile.settings)
+    settings = saved = read_settings(profile.settings)
     if listen is not None:
         settings = replace(settings, listen=parse_place(listen, "--listen"))
     if public is not None:
@@ -87,6 +87,17 @@ def up(
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)
     check_hidden(settings)
+    now_only = [
+        name
+        for name, field in (("forward", "forward"), ("proxy", "proxy"), ("isolation", "isolated"))
+        if getattr(settings, field) != getattr(saved, field)
+    ]
+    if now_only:
+        print(
+            f"For this run only: {', '.join(now_only)}. While no node runs, commands go by {profile.settings}: set it"
+            " there too, or what they send goes another way.",
+            file=sys.stderr,
+        )
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     with locked(profile):
