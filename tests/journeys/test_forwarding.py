@@ -119,17 +119,6 @@ def test_what_was_held_comes_and_an_entry_that_dies_is_left_for_the_other(forwar
             assert ADDRESSES[name] not in {tapped.seen_by_relay for tapped in forwarded.taps[relay].connections}
 
 
-def test_a_node_without_an_entry_says_so_and_shows_itself_to_nobody(journey: Journey) -> None:
-    journey.start_relay("relay-1", "--forward", "any")
-    for name in ("alice", "bob"):
-        journey.make_person(name, journey.addresses["relay-1"])
-        journey.start_node(name, *(["--forward"] if name == "alice" else []))
-    link = journey.invite("bob")
-    refused = journey.kassiber("alice", "accept", link)
-    assert refused.returncode != 0
-    assert b"relay" in refused.stderr
-
-
 def test_a_relay_that_forwards_to_public_addresses_only_reaches_none_of_this_machine(journey: Journey) -> None:
     for relay in ("relay-1", "relay-2", "relay-3"):
         journey.start_relay(relay)
