@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from protocol.crypto.suite import Suite
 from protocol.delivery import queues, routes
 from protocol.delivery.hosts import Hosts
-from protocol.delivery.inviting import own_profile, own_relays
 from protocol.delivery.items import queue_profile
+from protocol.delivery.own import own_profile, own_relays
 from protocol.entropy import Entropy
 from protocol.errors import CallerError
 from protocol.keys import RelayKey

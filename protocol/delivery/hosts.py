@@ -6,14 +6,14 @@ with it; what they were about is in the store and is asked again on the next.
 
 from collections.abc import Iterable
 
-from protocol.delivery import entries, health
+from protocol.delivery import health, troubles
 from protocol.delivery.sessions import HostSession
-from protocol.delivery.tunnels import Far, Tunnels
+from protocol.delivery.tunnels import Tunnels
 from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
 from protocol.keys import SHARED, Connection, Group, HandshakeHash, RelayKey
 from protocol.limits import MAX_CONTACTS, MAX_ISOLATED_CONTACTS
-from protocol.mailbox import HostTrouble, OwnQueue
+from protocol.mailbox import OwnQueue
 from protocol.step import Step
 
 
@@ -106,24 +106,6 @@ class Hosts:
     def want_for(self, step: Step, queue: OwnQueue) -> Host:
         """The host of an own queue."""
         return self.want(step, queue.relay, queue.host, queue.direct, self.group_of(queue))
-
-    def reach(
-        self, step: Step, relay: RelayKey, host: str, direct: bool, contact: int | None, joining: int | None = None
-    ) -> Host | Far:
-        """Where a contact's queue is, or one that is to be claimed for a `joining`: the host itself, or by way of an
-        entry (see `entries.choose`)."""
-        group = SHARED
-        if contact is not None:
-            group = self.group_of_contact(contact, direct)
-        elif joining is not None:
-            group = self.group_of_joining(joining, direct)
-        if direct or not self.forward:
-            return self.want(step, relay, host, direct, group)
-        entry = entries.choose(step, self, relay, contact, group)
-        if entry is None:
-            return Far(relay, host, group)
-        own = self.want(step, entry.relay, entry.host, False, group)
-        return self.tunnels.reach(step, relay, host, entry.relay, own.session, group)
 
     def opened(
         self, step: Step, connection: Connection, relay: RelayKey, handshake_hash: HandshakeHash, group: Group
@@ -242,15 +224,11 @@ class Hosts:
         return list(self.sessions.values())
 
     def _back_off(self, step: Step, host: Host) -> None:
-        timing = step.timing
-        pause = min(timing.redial_first_seconds * 2**host.failures, timing.redial_most_seconds)
+        at = step.now.service + troubles.pause_seconds(step, host.failures)
         host.failures = min(host.failures + 1, 32)
-        host.next_dial = self._apart(step, host.group, step.now.service + pause * (0.5 + step.entropy.uniform()))
+        host.next_dial = self._apart(step, host.group, at)
         step.wake_at(host.next_dial)
-        if step.tx.troubles.get(host.relay, host.group) is None:
-            step.tx.troubles.save(HostTrouble(host.relay, step.now.service, host.group))
-            step.wake_at(step.now.service + timing.unreachable_seconds)
-            step.wake_at(step.now.service + timing.reroute_seconds)
+        troubles.note(step, host.relay, host.group)
 
     @staticmethod
     def _apart(step: Step, group: Group, at: float) -> float:

@@ -1,11 +1,11 @@
 """Making invitations, and the inviter's side of the handshake (Spec 3 §4, Spec 6 §1)."""
 
-from msgspec import msgpack
 from msgspec.structs import replace
 
 from protocol.delivery import outbox, pairing, queues, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import announce_routes, queue_profile
+from protocol.delivery.own import own_profile, own_relays
 from protocol.envelope.envelope import Envelope
 from protocol.envelope.items import NewRoutes, Senders, unpad_items
 from protocol.envelope.items import Profile as ProfileItem
@@ -19,7 +19,6 @@ from protocol.mailbox import (
     InvitationState,
     OwnInvitation,
     OwnQueue,
-    OwnRelay,
     Profile,
     QueueState,
     Seen,
@@ -38,21 +37,7 @@ from protocol.step import Step
 from protocol.wire.addresses import Host
 from protocol.wire.codec import encode
 
-_relays = msgpack.Decoder(tuple[OwnRelay, ...])
 OPEN = (InvitationState.OPEN, InvitationState.CLAIMED)
-
-
-def own_profile(step: Step) -> Profile:
-    """The one profile row. Raises CallerError before `init`."""
-    profile = step.tx.profile.get(1)
-    if profile is None:
-        raise CallerError("There is no profile here yet; make one with 'kassiber init'.")
-    return profile
-
-
-def own_relays(profile: Profile) -> tuple[OwnRelay, ...]:
-    """Direct first."""
-    return _relays.decode(profile.relays)
 
 
 def identity_keys(profile: Profile) -> IdentityKeys:

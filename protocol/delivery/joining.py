@@ -6,9 +6,10 @@ from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
 from protocol.crypto.proofs import claim_message
-from protocol.delivery import outbox, queues, routes
+from protocol.delivery import entries, outbox, queues, routes
 from protocol.delivery.hosts import Hosts
-from protocol.delivery.inviting import identity_keys, own_profile, own_relays
+from protocol.delivery.inviting import identity_keys
+from protocol.delivery.own import own_profile, own_relays
 from protocol.delivery.sessions import Ask, HostSession
 from protocol.envelope.envelope import seal_envelope
 from protocol.envelope.items import NewRoutes, Sender, Senders, encode_item, pad_items
@@ -151,7 +152,7 @@ def _check(step: Step, invitation: Invitation) -> None:
 def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:
     """Claim at candidate `first`, once its host is connected."""
     candidate = _candidates.decode(row.candidates)[first]
-    host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None, row.id)
+    host = entries.reach(step, hosts, candidate.relay, candidate.host, candidate.direct, None, row.id)
     if host.session is not None:
         _claim(step, host.session, row.id * MAX_CANDIDATES + first, candidate)
 
@@ -176,7 +177,7 @@ def go_on(step: Step, hosts: Hosts, positions: dict[int, int]) -> None:
             _ask(step, hosts, row, positions[row.id])
             continue
         for position, candidate in enumerate(_candidates.decode(row.candidates)):
-            host = hosts.reach(step, candidate.relay, candidate.host, candidate.direct, None, row.id)
+            host = entries.reach(step, hosts, candidate.relay, candidate.host, candidate.direct, None, row.id)
             if host.session is not None:
                 _claim(step, host.session, row.id * MAX_CANDIDATES + position, candidate)
                 break
@@ -283,7 +284,7 @@ def _make_contact(
     queues.attend_all(step, hosts, made)
     _claim_the_others(step, hosts, contact_id)
     if hosts.isolated:
-        hosts.reach(step, first.relay, first.host, first.direct, contact_id)
+        entries.reach(step, hosts, first.relay, first.host, first.direct, contact_id)
     step.change(ChangeKind.CONTACT, contact_id, ContactState.WAITING)
     return contact_id
 
@@ -292,7 +293,7 @@ def _claim_the_others(step: Step, hosts: Hosts, contact: int) -> None:
     """At once, so that nobody else who holds the link can."""
     for route in routes.ordered(step, contact):
         if route.state is RouteState.UNCLAIMED:
-            host = hosts.reach(step, route.relay, route.host, route.direct, contact)
+            host = entries.reach_route(step, hosts, route)
             if host.session is not None:
                 routes.claim(step, host.session, route)
 

@@ -9,7 +9,7 @@ import math
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from protocol.delivery import health, pairing, routes
+from protocol.delivery import entries, health, pairing, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import tick, ticked
 from protocol.delivery.queues import DAY_SECONDS, announced, as_route
@@ -105,7 +105,7 @@ def deposit_again(step: Step, hosts: Hosts, session: HostSession) -> None:
         route = step.tx.routes.get(row.route)
         if route is None or session.asked(Ask.DEPOSIT, row.id):
             continue
-        if hosts.reach(step, route.relay, route.host, route.direct, route.contact).session is session:
+        if entries.reach_route(step, hosts, route).session is session:
             _deposit(step, session, route, row)
     session.backlog = len(rows) == MAX_IN_FLIGHT_DEPOSITS
 
@@ -309,7 +309,7 @@ def _reroute_one(step: Step, hosts: Hosts, route: PeerRoute, stored_too: bool) -
     if not rows:
         return set()
     if _alternative(step, hosts, route) is None:
-        hosts.reach(step, route.relay, route.host, route.direct, route.contact)
+        entries.reach_route(step, hosts, route)
         return set()
     for row in rows[: _room(step, route.contact)]:
         _send_elsewhere(step, row)
@@ -322,7 +322,7 @@ def _alternative(step: Step, hosts: Hosts, avoided: PeerRoute) -> PeerRoute | No
     for route in routes.ordered(step, avoided.contact):
         if route.id == avoided.id or route.retry_at > step.now.service:
             continue
-        host = hosts.reach(step, route.relay, route.host, route.direct, route.contact)
+        host = entries.reach_route(step, hosts, route)
         if host.session is not None and found is None:
             found = route
     return found

@@ -2,8 +2,8 @@
 
 from protocol.delivery import contacts
 from protocol.delivery.hosts import Hosts
-from protocol.delivery.inviting import own_profile, own_relays
 from protocol.delivery.operators import current_lists
+from protocol.delivery.own import own_profile, own_relays
 from protocol.errors import CallerError, PeerError
 from protocol.keys import PublisherKey, RelayKey
 from protocol.limits import MAX_FOLLOWED_LISTS

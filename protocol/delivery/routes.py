@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from protocol.crypto.proofs import claim_message, prove_message
+from protocol.delivery import entries
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.sessions import Ask, HostSession
 from protocol.errors import Code
@@ -72,7 +73,7 @@ def choose(step: Step, hosts: Hosts, contact: int) -> tuple[PeerRoute, HostSessi
         if route.retry_at > step.now.service:
             step.wake_at(route.retry_at)
             continue
-        host = hosts.reach(step, route.relay, route.host, route.direct, contact)
+        host = entries.reach_route(step, hosts, route)
         if host.session is not None:
             if route.state is RouteState.CLAIMED:
                 return route, host.session
@@ -97,7 +98,7 @@ def reach_again(step: Step, hosts: Hosts) -> None:
         unstored = {row.route for row in step.tx.envelopes.unstored(relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS)}
         for route in step.tx.routes.find(relay=relay):
             if route.id in unstored or (route.state is RouteState.UNCLAIMED and route.retry_at <= step.now.service):
-                hosts.reach(step, route.relay, route.host, route.direct, route.contact)
+                entries.reach_route(step, hosts, route)
 
 
 def ordered(step: Step, contact: int) -> list[PeerRoute]:

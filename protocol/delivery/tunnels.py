@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from protocol.crypto.proofs import custody_message
+from protocol.delivery import troubles
 from protocol.delivery.sessions import Ask, HostSession
 from protocol.effects import Disconnect
 from protocol.envelope.envelope import parse_envelope
@@ -18,7 +19,6 @@ from protocol.forwarding.descriptor import check_descriptor
 from protocol.forwarding.onion import open_reply, seal_onion
 from protocol.keys import Connection, Digest, Group, HandshakeHash, RelayKey, Request
 from protocol.limits import MAX_DESTINATIONS_PER_SESSION, MAX_FORWARDS_PER_SESSION
-from protocol.mailbox import HostTrouble
 from protocol.step import Step
 from protocol.wire.commands import (
     Accepted,
@@ -270,12 +270,8 @@ class Tunnels:
     def _down(self, step: Step, far: Far, *, trouble: bool = True) -> None:
         """Left alone for a while. `trouble`: the relay cannot be reached, and other routes are looked for."""
         far.session = None
-        timing = step.timing
-        pause = min(timing.redial_first_seconds * 2**far.failures, timing.redial_most_seconds)
+        far.next_try = step.now.service + troubles.pause_seconds(step, far.failures)
         far.failures = min(far.failures + 1, 32)
-        far.next_try = step.now.service + pause * (0.5 + step.entropy.uniform())
         step.wake_at(far.next_try)
-        if trouble and step.tx.troubles.get(far.relay, far.group) is None:
-            step.tx.troubles.save(HostTrouble(far.relay, step.now.service, far.group))
-            step.wake_at(step.now.service + timing.unreachable_seconds)
-            step.wake_at(step.now.service + timing.reroute_seconds)
+        if trouble:
+            troubles.note(step, far.relay, far.group)

@@ -296,7 +296,8 @@ class Entry:
             self._wake(now)
             return
         times = [one.used + IDLE_SECONDS for one in self._destinations.values()]
-        times += [waiting.until for one in self._destinations.values() for waiting in one.waiting.values()]
+        waiting = [one for destination in self._destinations.values() for one in destination.waiting.values()]
+        times += [one.until for one in waiting if not one.done]
         self._tick_at = max(min(times), now.service + 1.0) if times else None
 
     def _give_up(self, now: Now) -> list[Effect]:
@@ -317,12 +318,12 @@ class Entry:
         return effects
 
     def _dummy(self, now: Now) -> Callable[[], _Pooled]:
-        """To a random one of the destinations that are connected; the pool is not ticked where there is none."""
+        """For a random one of the destinations whose key is known; where there is none, it only keeps a place."""
         known = [(relay, one.descriptor) for relay, one in self._destinations.items() if one.descriptor is not None]
 
         def make() -> _Pooled:
             if not known:
-                return _Pooled(self._own, b"", now.service, None)  # it keeps a place, and goes nowhere
+                return _Pooled(self._own, b"", now.service, None)
             relay, descriptor = known[int(self._entropy.uniform() * len(known))]
             onion, _ = seal_onion(self._suite, self._entropy, relay, descriptor.epoch, descriptor.key, Cover())
             return _Pooled(relay, onion, now.service, None)

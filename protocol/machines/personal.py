@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
-from protocol.delivery import contacts, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
+from protocol.delivery import contacts, entries, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import queue_content
 from protocol.delivery.sessions import Ask, HostSession, Pending
@@ -198,7 +198,7 @@ class Personal:
                 and route.state is RouteState.UNCLAIMED
                 and route.retry_at <= step.now.service
             ):
-                reached = self._hosts.reach(step, route.relay, route.host, route.direct, route.contact).session
+                reached = entries.reach_route(step, self._hosts, route).session
                 if reached is session:
                     routes.claim(step, session, route)
         outbox.deposit_again(step, self._hosts, session)

@@ -7,6 +7,7 @@ _INBOX = "protocol/delivery/inbox.py"
 _ITEMS = "protocol/delivery/items.py"
 _ROUTES = "protocol/delivery/routes.py"
 _HOSTS = "protocol/delivery/hosts.py"
+_TROUBLES = "protocol/delivery/troubles.py"
 _HOST_SESSIONS = "protocol/delivery/sessions.py"
 _QUEUES = "protocol/delivery/queues.py"
 _JOINING = "protocol/delivery/joining.py"
@@ -237,16 +238,16 @@ OF_DELIVERY = (
     ),
     Mutant(
         "back-off-without-end",
-        _HOSTS,
+        _TROUBLES,
         "A host is dialled again after five minutes at most.",
-        "        pause = min(timing.redial_first_seconds * 2**host.failures, timing.redial_most_seconds)",
-        "        pause = timing.redial_first_seconds * 8**host.failures",
+        "    pause: float = min(step.timing.redial_first_seconds * 2**failures, step.timing.redial_most_seconds)",
+        "    pause: float = step.timing.redial_first_seconds * 8**failures",
     ),
     Mutant(
         "trouble-not-remembered",
-        _HOSTS,
+        _TROUBLES,
         "Since when a host cannot be reached is known, over restarts too.",
-        "            step.tx.troubles.save(HostTrouble(host.relay, step.now.service, host.group))\n",
+        "        step.tx.troubles.save(HostTrouble(relay, step.now.service, group))\n",
         "",
     ),
     Mutant(
