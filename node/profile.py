@@ -76,6 +76,11 @@ class Profile(Struct, frozen=True):
         return self.directory / "lock"
 
     @property
+    def last_run(self) -> Path:
+        """What the last run of the node hid by its options alone (`node.last_run`)."""
+        return self.directory / "last-run"
+
+    @property
     def unfinished(self) -> Path:
         """There while the profile is being made; what a killed `init` leaves counts as nothing."""
         return self.directory / "unfinished"

@@ -9,6 +9,7 @@ import trio
 from msgspec.structs import replace
 
 from node.cli.serving import prepare_process, serve
+from node.last_run import check
 from node.profile import Profile, locked
 from node.settings import Settings, check_hidden, read_settings
 from node.store.keys import DataKey
@@ -23,6 +24,7 @@ def momentary_node(profile: Profile, open_key: Callable[[], DataKey]) -> Iterato
     prepare_process(logging.ERROR)
     settings = read_settings(profile.settings)
     check_hidden(settings)
+    check(profile.last_run, settings)
     if settings.traffic is Preset.BATCHED:
         settings = replace(settings, traffic=Preset.DIRECT)  # it would be gone before its ticks (Spec 10 §8)
     with locked(profile):

@@ -56,6 +56,7 @@ def up(
     from msgspec.structs import replace
 
     from node.cli.serving import prepare_process
+    from node.last_run import remember
     from node.profile import locked
     from node.settings import (
         check_hidden,
@@ -87,20 +88,12 @@ def up(
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)
     check_hidden(settings)
-    now_only = [
-        name
-        for name, field in (("forward", "forward"), ("proxy", "proxy"), ("isolation", "isolated"))
-        if getattr(settings, field) != getattr(saved, field)
-    ]
-    if now_only:
-        print(
-            f"For this run only: {', '.join(now_only)}. While no node runs, commands go by {profile.settings}: set it"
-            " there too, or what they send goes another way.",
-            file=sys.stderr,
-        )
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     with locked(profile):
+        hidden = remember(profile.last_run, saved, settings)
+        if hidden:
+            print(f"For this run: {', '.join(hidden)}. To last, set it in settings.toml.", file=sys.stderr)
         _run(profile, where.unlock(), settings)
 
 

@@ -129,3 +129,18 @@ def test_a_relay_that_forwards_to_public_addresses_only_reaches_none_of_this_mac
     refused = journey.kassiber("alice", "accept", journey.invite("bob"))
     assert refused.returncode != 0
     assert b"another relay could not reach it" in refused.stderr
+
+
+def test_what_a_run_hid_by_its_options_no_command_shows_without_it(friends: Journey) -> None:
+    """A node for the moment would send past the entry what waits for one."""
+    friends.stop_politely("alice")
+    friends.start_node("alice", "--forward")
+    friends.stop_politely("alice")
+    for words in (("send", "Bob Buchfink", "not like this"), ("inbox",)):
+        refused = friends.kassiber("alice", *words)
+        assert refused.returncode != 0
+        assert b"The node last ran with --forward" in refused.stderr
+    friends.start_node("alice")
+    friends.stop_politely("alice")
+    friends.done("alice", "send", "Bob Buchfink", "on purpose")
+    friends.until(lambda: "on purpose" in friends.texts("bob"), "what was sent on purpose did not come")
