@@ -5,7 +5,7 @@ A hostile server can make the libraries below raise almost anything; all of it c
 
 import ssl
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 import trio
@@ -16,6 +16,9 @@ from node.transport.proxy import Proxy, is_onion
 from node.transport.socks5 import Credentials
 from protocol.errors import WorldError
 from protocol.wire.addresses import Host
+
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as networks without IPv4 reach them (RFC 6052)."""
 
 
 class By(NamedTuple):
@@ -101,7 +104,11 @@ async def _public_address(name: str, port: int) -> str:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    inside = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
+    inside: IPv4Address | IPv6Address | None = address
+    if isinstance(address, IPv6Address):
+        translated = IPv4Address(address.packed[-4:]) if address in _TRANSLATED else None
+        inside = address.ipv4_mapped or address.sixtofour or translated or address
+    assert inside is not None
     return inside.is_global and not inside.is_multicast
 
 
