@@ -75,6 +75,7 @@ def test_they_find_each_other_talk_directly_lose_the_network_and_come_back(apart
     machine = apart.machines["alice"]
     ip("-n", machine, "link", "set", "wire", "down")
     apart.talk(("alice", "the cable is out"), ("bob", "over relays again"))
+    apart.until(lambda: not sessions(apart, 1), "sessions outlive the cable")
     ip("-n", machine, "link", "set", "wire", "up")
     ip("-n", machine, "addr", "replace", "10.99.0.1/24", "dev", "wire")
     near(apart, ("alice", "back"), ("bob", "welcome"))
