@@ -302,7 +302,9 @@ class Running:
 
 def tick_seconds(timing: Timing) -> float:
     """How often a node looks at its connections."""
-    return min(1.0, timing.handshake_seconds / 4, timing.write_seconds / 4, timing.keep_alive_seconds / 10)
+    return min(
+        timing.look_seconds, timing.handshake_seconds / 4, timing.write_seconds / 4, timing.keep_alive_seconds / 10
+    )
 
 
 def _why(failure: PeerError | Ended | None) -> str:

@@ -6,6 +6,11 @@ from msgspec import Struct
 class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds. Defaults are what the specs name; journeys scale them and print that they do."""
 
+    pace: float = 1.0
+    """How many times as often the ticks of presets come as Spec 10 §2 has them: another than 1 is for measuring, where
+    an hour is to pass in minutes and both ends of a link agree on it."""
+    look_seconds: float = 1.0
+    """How often a node looks at its connections, at least: for keep-alives, silence, writes that stall."""
     handshake_seconds: float = 10.0
     """A connection without a Noise session after this is closed."""
     keep_alive_seconds: float = 300.0
@@ -21,6 +26,8 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A loop that has not come back for so long is lost (Spec 10 §9); its tick alone may take a quarter of that."""
     loop_pause_seconds: float = 600.0
     """Between two loops by one relay: each takes a slot on its way back, from what contacts write."""
+    loop_look_seconds: float = 60.0
+    """How often it is looked whether a link wants a loop, if nothing happens before."""
     travel_seconds: float = 0.0
     """What a command and its answer may take longer because links make them wait: the preset's (Spec 10 §2)."""
     forward_seconds: float = 20.0

@@ -92,7 +92,9 @@ class ToySuite:
         key = _hash(b"hpke", self.dh(ephemeral, public), b"/", info)
         return self.dh_public(ephemeral) + plaintext + _tag(key, b"", plaintext, info), _hash(b"export", key)
 
-    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None:
+    def hpke_open(
+        self, private: DhPrivate, info: bytes, sealed: bytes, public: DhPublic | None = None
+    ) -> tuple[bytes, bytes] | None:
         if len(sealed) < 48:
             return None
         key = _hash(b"hpke", self.dh(private, DhPublic(sealed[:32])), b"/", info)

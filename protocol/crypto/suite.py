@@ -43,7 +43,9 @@ class Suite(Protocol):
     def hpke_seal(
         self, ephemeral: DhPrivate, public: DhPublic, info: bytes, plaintext: bytes
     ) -> tuple[bytes, bytes]: ...
-    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None: ...
+    def hpke_open(
+        self, private: DhPrivate, info: bytes, sealed: bytes, public: DhPublic | None = None
+    ) -> tuple[bytes, bytes] | None: ...
     def relay_dh_public(self, key: RelayKey) -> DhPublic: ...
     def relay_dh_private(self, key: SigningKey) -> DhPrivate: ...
 
@@ -154,9 +156,14 @@ class RealSuite:
         """(Encapsulated key 32 ‖ ciphertext ‖ tag 16, 32 bytes exported). Raises PeerError BAD_KEY."""
         return hpke.seal(self.dh, ephemeral, self.dh_public(ephemeral), public, info, plaintext)
 
-    def hpke_open(self, private: DhPrivate, info: bytes, sealed: bytes) -> tuple[bytes, bytes] | None:
-        """(Plaintext, 32 bytes exported), or None where key, info or a bit is another. Raises PeerError BAD_KEY."""
-        return hpke.open_sealed(self.dh, private, self.dh_public(private), info, sealed)
+    def hpke_open(
+        self, private: DhPrivate, info: bytes, sealed: bytes, public: DhPublic | None = None
+    ) -> tuple[bytes, bytes] | None:
+        """(Plaintext, 32 bytes exported), or None where key, info or a bit is another. Raises PeerError BAD_KEY.
+
+        `public`: the public half, where it is known: to compute it takes as long as a signature.
+        """
+        return hpke.open_sealed(self.dh, private, public or self.dh_public(private), info, sealed)
 
     def relay_dh_public(self, key: RelayKey) -> DhPublic:
         """The X25519 form of a relay's Ed25519 key, its Noise static key. Raises PeerError BAD_KEY (no point)."""

@@ -34,9 +34,6 @@ from protocol.wire.onions import Cover, OnionDeposit, OnionStored
 
 T = TypeVar("T")
 
-_LOOK_SECONDS = 60.0
-"""How often it is looked for what is wanted, if nothing happens before."""
-
 
 class _UnderWay(Struct):
     """A loop, from when it is given to the link; or a drop, which has no queue and no digest."""
@@ -98,7 +95,7 @@ class Loops:
         """Give each link with an own relay a loop and a drop, where it has none that waits for an answer."""
         if not self._active:
             return
-        soon = step.now.service + _LOOK_SECONDS
+        soon = step.now.service + step.timing.loop_look_seconds
         self._look_at = min([soon, *(one.until for one in (*self._asked.values(), *self._travelling.values()))])
         own = self._relays(step)
         group = LOOPS if hosts.isolated else SHARED

@@ -7,7 +7,7 @@ from protocol.crypto.suite import Suite
 from protocol.entropy import Entropy
 from protocol.events import Now
 from protocol.forwarding.descriptor import sign_descriptor
-from protocol.keys import DhPrivate, Minute, SigningKey
+from protocol.keys import DhPrivate, DhPublic, Minute, SigningKey
 from protocol.limits import ONION_KEY_DAYS
 from protocol.store import OnionKey, RelayTransaction
 from protocol.wire.commands import Descriptor
@@ -28,6 +28,8 @@ class OnionKeys:
         self._signing = signing
         self._keys: list[OnionKey] = []
         """Newest first."""
+        self._publics: dict[DhPrivate, DhPublic] = {}
+        """Of the same: to compute one takes as long as a signature, and each onion needs it."""
 
     def renew(self, tx: RelayTransaction, service: float) -> float:
         """Make the key that is due, and erase those that are over. When this is wanted next, in service seconds."""
@@ -42,17 +44,22 @@ class OnionKeys:
             if tx.room:
                 tx.onion_keys.add(key)
                 keys.insert(0, key)
-        self._keys = keys
+        self._take(keys)
         nexts = [key.since + 2 * _AGE_SECONDS for key in keys] + [keys[0].since + _AGE_SECONDS for _ in keys[:1]]
         return min(nexts, default=service + _MARGIN_SECONDS)
 
     def load(self, tx: RelayTransaction) -> None:
         """What the store has, after a step that was undone."""
-        self._keys = sorted(tx.onion_keys.all(), key=lambda key: -key.since)
+        self._take(sorted(tx.onion_keys.all(), key=lambda key: -key.since))
 
-    def private(self, epoch: int) -> DhPrivate | None:
-        """The key of an onion's epoch."""
-        return next((key.private for key in self._keys if key.epoch == epoch), None)
+    def pair(self, epoch: int) -> tuple[DhPrivate, DhPublic] | None:
+        """The key of an onion's epoch, and its public half."""
+        return next(((key.private, self._publics[key.private]) for key in self._keys if key.epoch == epoch), None)
+
+    def _take(self, keys: list[OnionKey]) -> None:
+        self._keys = keys
+        known = self._publics
+        self._publics = {key.private: known.get(key.private) or self._suite.dh_public(key.private) for key in keys}
 
     def describe(self, now: Now) -> Descriptor | None:
         """Of the newest key; None while there is none."""
@@ -61,4 +68,4 @@ class OnionKeys:
         newest = self._keys[0]
         left = newest.since + 2 * _AGE_SECONDS - _MARGIN_SECONDS - now.service
         until = Minute(min(max(int((now.wall + left) // 60), 0), 2**32 - 1))
-        return sign_descriptor(self._suite, self._signing, newest.epoch, self._suite.dh_public(newest.private), until)
+        return sign_descriptor(self._suite, self._signing, newest.epoch, self._publics[newest.private], until)

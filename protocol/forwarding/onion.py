@@ -45,10 +45,12 @@ def seal_onion(
     return bytes((epoch,)) + sealed, reply_key
 
 
-def open_onion(suite: Suite, relay: RelayKey, private: DhPrivate, onion: bytes) -> Opened:
+def open_onion(
+    suite: Suite, relay: RelayKey, private: DhPrivate, onion: bytes, public: DhPublic | None = None
+) -> Opened:
     """What is in it. Raises PeerError: UNREADABLE (not for this key, or changed on its way), BAD_KEY, and what
     decoding raises: MALFORMED, NON_CANONICAL, PADDING."""
-    opened = suite.hpke_open(private, ONION + relay, onion[1:])
+    opened = suite.hpke_open(private, ONION + relay, onion[1:], public)
     if opened is None:
         raise PeerError(Code.UNREADABLE, "an onion that no key opens")
     plaintext, reply_key = opened

@@ -38,7 +38,7 @@ class InitiatorLink(Link[bytes]):
         psk: bytes | None = None,
     ) -> None:
         """Both directions follow the preset. Raises PeerError BAD_KEY: `relay` is no Ed25519 key."""
-        shaper = make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=True)
+        shaper = make_shaper(preset, entropy.uniform, timing, now, to_relay=True)
         super().__init__(entropy, timing, shaper, now)
         self._preset = preset
         self._suite = suite

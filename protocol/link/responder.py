@@ -134,7 +134,7 @@ class ResponderLink(Link[bytes | Accepted]):
 
     @staticmethod
     def _shape(preset: Preset, entropy: Entropy, timing: Timing, now: float) -> Shaper:
-        return make_shaper(preset, entropy.uniform, timing.keep_alive_seconds, now, to_relay=False)
+        return make_shaper(preset, entropy.uniform, timing, now, to_relay=False)
 
 
 def _queue_of(command: Command) -> bytes | None:

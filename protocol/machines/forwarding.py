@@ -57,11 +57,12 @@ class Forwarding:
 
     def _open(self, command: Onion, step: Step, commands: Commands) -> None:
         """Whatever is wrong with an onion is no fault of the relay that brought it."""
-        private = self.keys.private(command.onion[0])
+        pair = self.keys.pair(command.onion[0])
         try:
-            if private is None:
+            if pair is None:
                 raise PeerError(Code.UNREADABLE, "an onion of an epoch that is over")
-            opened = open_onion(self._suite, self._relay, private, command.onion)
+            private, public = pair
+            opened = open_onion(self._suite, self._relay, private, command.onion, public)
         except PeerError:
             step.refuse(command.request)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from protocol.limits import FRAME_SLOTS, MAX_COMMANDS_PER_FRAME
+from protocol.timing import Timing
 from protocol.traffic.policies import LATE_SECONDS, TICK_SECONDS, Rates, Stream, rates
 from protocol.wire.commands import Preset
 from protocol.wire.frames import ARRAY_HEADER_BYTES, capacity
@@ -96,10 +97,11 @@ class DirectShaper(_Quiet):
 class BatchedShaper(_Quiet):
     """What waits leaves together, an exponential time after the first of it came to wait."""
 
-    __slots__ = ("_tick",)
+    __slots__ = ("_mean", "_tick")
 
-    def __init__(self, uniform: Callable[[], float], keep_alive_seconds: float, now: float) -> None:
+    def __init__(self, uniform: Callable[[], float], keep_alive_seconds: float, mean: float, now: float) -> None:
         super().__init__(uniform, keep_alive_seconds, now)
+        self._mean = mean
         self._tick = math.inf
 
     def due(self, now: float, waiting: bool) -> Turn | None:
@@ -119,7 +121,7 @@ class BatchedShaper(_Quiet):
             self._draw_tick(now)
 
     def _draw_tick(self, now: float) -> None:
-        self._tick = self.next_wake = now + self._exponential(TICK_SECONDS)
+        self._tick = self.next_wake = now + self._exponential(self._mean)
 
 
 class ConstantShaper(Shaper):
@@ -161,15 +163,14 @@ class ConstantShaper(Shaper):
             self._stream = Stream.DROP
 
 
-def make_shaper(
-    preset: Preset, uniform: Callable[[], float], keep_alive_seconds: float, now: float, *, to_relay: bool
-) -> Shaper:
+def make_shaper(preset: Preset, uniform: Callable[[], float], timing: Timing, now: float, *, to_relay: bool) -> Shaper:
     """For one direction of a connection that begins now. `uniform` gives numbers in [0, 1)."""
     constant = rates(preset, to_relay=to_relay)
     if constant is not None:
-        return ConstantShaper(uniform, constant, now)
-    kind = DirectShaper if preset is Preset.DIRECT else BatchedShaper
-    return kind(uniform, keep_alive_seconds, now)
+        return ConstantShaper(uniform, constant.times(timing.pace), now)
+    if preset is Preset.DIRECT:
+        return DirectShaper(uniform, timing.keep_alive_seconds, now)
+    return BatchedShaper(uniform, timing.keep_alive_seconds, TICK_SECONDS / timing.pace, now)
 
 
 def room(most_slots: int) -> int:

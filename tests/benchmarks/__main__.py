@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tests.benchmarks.reference import factor
 from tests.benchmarks.table import Row, render
 
-SECTIONS = ("reference", "envelope", "relay", "mailbox", "conversation", "simulations")
+SECTIONS = ("reference", "envelope", "relay", "policies", "mailbox", "conversation", "simulations")
 
 
 def main(arguments: Sequence[str]) -> int:

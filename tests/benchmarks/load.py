@@ -34,7 +34,7 @@ from protocol.limits import BODY_BYTES
 from protocol.link.initiator import InitiatorLink
 from protocol.timing import Timing
 from protocol.wire.codec import Decoder
-from protocol.wire.commands import Claim, Command, Create, Deposit, OnWireToNode, Prove, Role, Subscribe
+from protocol.wire.commands import Claim, Command, Create, Deposit, OnWireToNode, Preset, Prove, Role, Shape, Subscribe
 from protocol.wire.frames import decode_frame, encode_frame
 
 SUITE = RealSuite()
@@ -136,6 +136,12 @@ class Client:
     def seal(self, commands: list[Command]) -> bytes:
         """A WebSocket message; they must be sent in the order in which they are sealed."""
         return masked(self.session.sending.encrypt(encode_frame(commands)))
+
+    def shape(self, preset: Preset) -> None:
+        """Have the relay answer as a preset has it, from now on."""
+        if preset is not Preset.DIRECT:
+            self._link.queue(Shape(preset))
+            self._flush()
 
     def make(self, keys: Keys) -> None:
         """Create and claim a queue."""

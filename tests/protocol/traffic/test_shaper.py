@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.limits import MAX_COMMANDS_PER_FRAME
+from protocol.timing import Timing
 from protocol.traffic.policies import LATE_SECONDS, TICK_SECONDS, Stream, rates
 from protocol.traffic.shaper import ConstantShaper, Shaper, Turn, fit, make_shaper, room
 from protocol.wire.commands import Preset
 
 CONSTANT = [Preset.CONSTANT, Preset.CONSTANT_4, Preset.CONSTANT_16]
-KEEP_ALIVE = 300.0
+TIMING = Timing()
+KEEP_ALIVE = TIMING.keep_alive_seconds
 DAY = 86_400.0
 WIRE_BYTES = 4_300
 """Of one slot, with its headers: 8 of WebSocket, 40 of each of three segments and of two acknowledgements."""
@@ -25,7 +27,7 @@ Sent = tuple[float, Turn, tuple[int, ...]]
 
 
 def shaper(preset: Preset, seed: int = 1, *, to_relay: bool = True, now: float = 0.0) -> Shaper:
-    return make_shaper(preset, random.Random(seed).random, KEEP_ALIVE, now, to_relay=to_relay)
+    return make_shaper(preset, random.Random(seed).random, TIMING, now, to_relay=to_relay)
 
 
 def play(
@@ -99,7 +101,7 @@ def test_a_tick_that_is_met_too_late_is_skipped_and_several_are_one_frame() -> N
     wanted = rates(Preset.CONSTANT, to_relay=False)
     assert wanted is not None
     draws = cycle((-math.expm1(-10.0 * wanted.total), 0.0))
-    one = make_shaper(Preset.CONSTANT, lambda: next(draws), KEEP_ALIVE, 0.0, to_relay=False)
+    one = make_shaper(Preset.CONSTANT, lambda: next(draws), TIMING, 0.0, to_relay=False)
     late, soon = 10.0 + LATE_SECONDS + 0.01, 20.0 + LATE_SECONDS - 0.01
     assert [one.due(now, True) is not None for now in (9.9, late, late, soon, soon)] == [0, 0, 0, 1, 0]
     assert [one.due(now, True) is not None for now in (50.1, 50.1, 79.9, 80.1)] == [1, 0, 0, 1]
@@ -157,6 +159,20 @@ def test_a_batch_waits_for_five_seconds_on_average() -> None:
         ((time, _, _),) = play(shaper(Preset.BATCHED, seed), 200.0, [(7.0, 100)])
         waits.append(time - 7.0)
     assert sum(waits) / len(waits) == pytest.approx(TICK_SECONDS, rel=0.05)
+
+
+@pytest.mark.parametrize("preset", [Preset.BATCHED, Preset.CONSTANT])
+def test_at_another_pace_the_same_ticks_come_as_much_sooner(preset: Preset) -> None:
+    arrivals = [(0.0, 3_939)] * 20
+    usual, quick = (
+        [time for time, _, _ in play(made, until, arrivals)]
+        for made, until in (
+            (shaper(preset), 200.0),
+            (make_shaper(preset, random.Random(1).random, Timing(pace=8.0), 0.0, to_relay=True), 25.0),
+        )
+    )
+    assert len(usual) >= 3
+    assert [8.0 * time for time in quick] == pytest.approx(usual, rel=1e-6)
 
 
 def test_a_batch_that_finds_the_transport_full_is_drawn_anew() -> None:

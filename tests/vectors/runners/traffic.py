@@ -1,6 +1,7 @@
 """A shaper, played: commands come to wait, the transport is full at times, frames leave."""
 
 from protocol.limits import FRAME_SLOTS
+from protocol.timing import Timing
 from protocol.traffic.policies import NAMES, Stream
 from protocol.traffic.shaper import fit, make_shaper, room
 from protocol.wire.frames import capacity
@@ -11,7 +12,7 @@ def traffic(given: Given) -> Result:
     """The frames up to `until`."""
     (preset,) = (preset for preset, name in NAMES.items() if name == given.text("preset"))
     draws = iter(given.values["draws"])
-    shaper = make_shaper(preset, lambda: float(next(draws)), 300.0, 0.0, to_relay=given.text("to") == "relay")
+    shaper = make_shaper(preset, lambda: float(next(draws)), Timing(), 0.0, to_relay=given.text("to") == "relay")
     queued: list[tuple[float, int]] = [(float(time), int(length)) for time, length in given.values["queued"]]
     busy: list[tuple[float, float]] = [(float(start), float(end)) for start, end in given.values["busy"]]
     frames: list[list[object]] = []
