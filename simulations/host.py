@@ -70,6 +70,7 @@ class Host:
         self.name = name
         self.suite = suite
         self.timing = timing
+        self.step_seconds = STEP_SECONDS
         self.up = False
         self.lives = 0
         self.ends: dict[Connection, End] = {}
@@ -144,7 +145,7 @@ class Host:
         if not self._step_at:
             self._step_at = True
             stepper = self._stepper
-            self.engine.after(STEP_SECONDS, lambda: self._step(stepper))
+            self.engine.after(self.step_seconds, lambda: self._step(stepper))
 
     def _step(self, stepper: Stepper | None) -> None:
         self._step_at = False
@@ -322,8 +323,9 @@ class Dialler(Host):
 
     def _entropy_of_link(self) -> Entropy:
         """A stream of its own for a link with ticks: what the machine draws must not move them."""
-        if self.preset is Preset.DIRECT:
-            return self.entropy
+        return self.entropy if self.preset is Preset.DIRECT else self._next_stream()
+
+    def _next_stream(self) -> Entropy:
         self._links_seed = self._links_seed or self.entropy.secret(16)
         return CounterEntropy(f"{self._links_seed.hex()} link {next(self._links)}")
 
@@ -374,7 +376,11 @@ class RelayHost(Dialler):
         return Relay(self.suite, self.timing, self.key, self.quota, forwarding=forwarding)
 
     def answer(self, now: float) -> Link[Any]:
-        return ResponderLink(self.suite, self.entropy, self.timing, self.signing, now)
+        return ResponderLink(self.suite, self._entropy_of_link(), self.timing, self.signing, now)
+
+    def _entropy_of_link(self) -> Entropy:
+        """Where it forwards, what its pool draws must not move the ticks of its links either."""
+        return self._next_stream() if self.forward else super()._entropy_of_link()
 
 
 class PersonHost(Dialler):

@@ -22,7 +22,6 @@ from simulations.arrays import Flags, Floats, Integers
 from simulations.observation import Observations
 from simulations.population import attacks
 from simulations.population.observing import Watched, talking
-from simulations.recording import Sight
 from simulations.study import Observer, Study
 
 BIN_SECONDS = 1.0
@@ -35,6 +34,8 @@ _LEAST_TEXTS = 5
 """A target must have had so many from the correspondent who is looked for."""
 _LEAST_FALSE_PAIRS = 1_000
 """Fewer say nothing of a false positive rate of 10⁻³."""
+_MOST_CONTROLS = 200_000
+"""Starts at random tell what is usual; of frames of cover there are a million, and no need of ten times as many."""
 _ENOUGH = (5, 20, 100)
 _EPSILONS = (0.0, 1.0)
 _DELTA = 1e-3
@@ -88,7 +89,7 @@ def _cost(run: Seen) -> Iterator[Figure]:
     yield Figure("cost", "", 0.0, "megabytes a person a day", float(frames.length.sum()) / each / 1e6)
     yield Figure("cost", "", 0.0, "frames a person a day", frames.rows / each)
     texts = max(1, len(run.lengths))
-    deposits = int((run.watched.seen.kind == Sight.DEPOSIT).sum())
+    deposits = int((run.watched.seen.queue >= 0).sum())
     yield Figure("cost", "", 0.0, "frames a text", frames.rows / texts)
     yield Figure("cost", "", 0.0, "envelopes a text", deposits / texts)
     came = run.delays[np.isfinite(run.delays)]
@@ -242,22 +243,21 @@ def _disclosure(run: Seen, observer: Observer, count: int, rng: np.random.Genera
     guessed: list[float] = []
     came = run.delays[np.isfinite(run.delays)]
     span = max(ROUND_SECONDS, 1.5 * float(np.median(came))) if len(came) else ROUND_SECONDS
+    wires = run.watched.seen.global_observer()
+    down, up = wires.times(toward_relay=False), wires.times(toward_relay=True)
     for target, _, _ in _targets(run, count, rng):
         friends = np.unique(truth.recipient_link[truth.sender_link // relays == target] // relays)
         if not len(friends):
             continue
-        wires = run.watched.seen.global_observer()
-        down = wires.times(toward_relay=False)
         others = down.destination != target
         times, candidates = down.time[others], down.destination[others].astype(np.int64)
-        up = wires.times(toward_relay=True)
         own = up.time[up.source == target]
-        after = disclosure.rounds_after(own, span, times, candidates)
-        controls = np.sort(rng.uniform(0.0, run.span_seconds, 10 * max(1, len(own))))
-        usual = disclosure.rounds_after(controls, span, times, candidates)
+        controls = np.sort(rng.uniform(0.0, run.span_seconds, min(10 * max(1, len(own)), _MOST_CONTROLS)))
         people = run.watched.people
-        disclosed.append(disclosure.recall(disclosure.disclose(after, people, usual), friends, rng))
-        intersected.append(disclosure.recall(disclosure.intersect(after, people), friends, rng))
+        after, shares = disclosure.seen_after(own, span, times, candidates, people)
+        usual, _ = disclosure.seen_after(controls, span, times, candidates, people)
+        disclosed.append(disclosure.recall(after - usual, friends, rng))
+        intersected.append(disclosure.recall(shares, friends, rng))
         guessed.append(len(friends) / (people - 1))
     if disclosed:
         yield Figure("disclosure", observer, run.span_seconds, "recall@m, statistical", float(np.mean(disclosed)))

@@ -3,7 +3,7 @@
 | column | type | |
 | --- | --- | --- |
 | `time` | float64 | seconds, ascending |
-| `link` | int32 | which connection; a new connection of the same two hosts has a new number |
+| `link` | int32 | which connection; a new connection of the same two hosts has a new number; −1 between two relays |
 | `source`, `destination` | int32 | hosts, as network addresses tell them apart |
 | `length` | int32 | bytes: of the transport's message on a wire, of the command at a relay |
 | `toward_relay` | bool | from whoever dialled to the relay, or back |

@@ -7,7 +7,9 @@ from array import array
 from enum import IntEnum
 
 NO_QUEUE = -1
-"""On a wire no queue is seen."""
+"""On a wire no queue is seen. Lower numbers are queues that no contact writes to: those of loops."""
+NO_LINK = -1
+"""Between two relays: nobody's link."""
 
 
 class Sight(IntEnum):

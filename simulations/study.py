@@ -59,6 +59,8 @@ class Policy(_Table, frozen=True):
     """When links send."""
 
     kind: Kind = "direct"
+    forward: bool = False
+    """Whether everybody reaches contacts' relays by a relay of their own (Spec 12)."""
     receipt_mean_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """Between the ticks of a contact at which receipts leave (Spec 6 §5); without it, as the preset has it."""
 
@@ -158,6 +160,16 @@ def _check_together(study: Study, path: Path) -> None:
             f"{path}: churn.online_hours = {study.churn.online_hours:g} and churn.offline_hours = "
             f"{study.churn.offline_hours:g}: either both are above 0, or both are 0 (everybody stays connected)."
         )
+    if study.policy.forward and study.run.engine == "population":
+        raise CallerError(
+            f'{path}: policy.forward = true with run.engine = "population": the model knows no entry relays. '
+            'Write policy.forward = false, or run.engine = "machines".'
+        )
+    if study.policy.forward and study.topology.relays < _LEAST_TO_FORWARD:
+        raise CallerError(
+            f"{path}: policy.forward = true with topology.relays = {study.topology.relays}: an entry is another relay "
+            f"than the destination, and one without a choice waits. Write at least {_LEAST_TO_FORWARD}."
+        )
     if study.topology.contacts >= study.topology.people:
         raise CallerError(
             f"{path}: topology.contacts = {study.topology.contacts} of topology.people = {study.topology.people}: "
@@ -171,6 +183,7 @@ def _check_together(study: Study, path: Path) -> None:
 
 
 _MOST_MACHINES = 20_000
+_LEAST_TO_FORWARD = 3
 _WORDS = {
     "`int`": "a whole number", "`float`": "a number", "`str`": "a text in quotes", "`array`": "a list",
     "`object`": "a table",

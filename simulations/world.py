@@ -61,13 +61,14 @@ class Stage:
 
     def __init__(
         self, people: int, relays: int, contacts: tuple[tuple[int, int], ...], real_crypto: bool,
-        store: Literal["sqlite", "dict"] = "sqlite",
+        store: Literal["sqlite", "dict"] = "sqlite", seed: int = 0,
     ) -> None:  # fmt: skip
+        """`seed`: of what its people draw while they become contacts, such as which relay is whose first."""
         of_person, of_relay = (mailbox_disk, relay_disk) if store == "sqlite" else (mailbox_dicts, relay_dicts)
         self.disks: list[Disk[Any]] = [of_person() for _ in range(people)] + [of_relay() for _ in range(relays)]
         self.numbers: dict[tuple[int, int], int] = {}
         """(person, other person): under which number the first has the second as a contact."""
-        world = World(self, Script(0, people, relays, (), (), real_crypto=real_crypto), begin=False)
+        world = World(self, Script(seed, people, relays, (), (), real_crypto=real_crypto), begin=False)
         for person in world.people:
             with person.disk.beside() as tx:
                 tx.profile.save(new_profile(person.suite, person.entropy, person.name))

@@ -65,3 +65,17 @@ def rounds_after(starts: Floats, span_seconds: float, times: Floats, candidates:
     number = np.repeat(np.arange(len(starts)), lengths)
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return Rounds(number, candidates[first[number] + within], len(starts))
+
+
+def seen_after(
+    starts: Floats, span_seconds: float, times: Floats, candidates: Integers, count: int
+) -> tuple[Floats, Floats]:
+    """Of rounds as `rounds_after` makes them, which are not made: for each of `count` candidates, sightings a round,
+    and the share of rounds in which it was seen at all (`intersect`). So rounds may be many, and long. `starts` ascend.
+    """
+    sightings, seen = np.zeros(count), np.zeros(count)
+    for candidate in range(count):
+        own = times[candidates == candidate]
+        within = np.searchsorted(own, starts + span_seconds, side="right") - np.searchsorted(own, starts, side="right")
+        sightings[candidate], seen[candidate] = within.mean(), (within > 0).mean()
+    return sightings, seen

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from node.entropy import SystemEntropy
 from node.relay import ServedRelay, open_relay
 from node.runtime import Running, open_core
 from node.store.database import open_reader
 from node.store.mailbox import SCHEMA, MailboxStore
-from node.transport.contract import Use
+from node.transport.contract import Connect, Use
 from node.transport.dialer import dial
 from protocol.crypto.suite import RealSuite
 from protocol.delivery.contacts import new_profile
@@ -28,6 +28,8 @@ from protocol.machines.personal import Personal
 from protocol.mailbox import ChangeKind, MessageState
 from protocol.operations import Accept, Configure, Invite, Operation, SendText
 from protocol.timing import Timing
+from protocol.traffic.policies import rates
+from protocol.wire.commands import Preset
 from simulations.faithful.trial import NotHereError
 from simulations.log import Log, read_log
 from simulations.script import Fault, FaultKind, Say, Script
@@ -46,11 +48,11 @@ _suite = RealSuite()
 _entropy = SystemEntropy()
 
 
-def hurried(timing: Timing) -> Timing:
-    """Every duration in seconds divided by `SPEED`."""
-    return Timing(
-        **{name: value / SPEED if name.endswith("_seconds") else value for name, value in asdict(timing).items()}
-    )
+def hurried(timing: Timing, speed: float = SPEED) -> Timing:
+    """Every duration in seconds divided by `speed`, and ticks as much oftener."""
+    known = {name: value for name, value in asdict(timing).items() if name.endswith("_seconds") and value is not None}
+    shorter = {name: value / speed for name, value in known.items()}
+    return replace(timing, pace=timing.pace * speed, **shorter)
 
 
 async def carry_out(script: Script, place: Path) -> Log:
@@ -58,7 +60,7 @@ async def carry_out(script: Script, place: Path) -> Log:
     odd = sorted({line.kind for line in script.lines if isinstance(line, Fault)} - {FaultKind.RESTART})
     if odd:
         raise NotHereError(f"Real sockets carry out texts and restarts, not these faults: {', '.join(odd)}.")
-    town = Town(script, place)
+    town = Town(script, place, hurried(SCALED))
     with trio.fail_after((script.seconds / SPEED) + _DELIVERY_SECONDS):
         async with trio.open_nursery() as nursery:
             for house in (*town.relays, *town.people):
@@ -109,16 +111,17 @@ class House:
 
 
 class RelayHouse(House):
-    """`node.relay`, at the same port in every life."""
+    """`node.relay`, at the same port in every life (0: any); it carries for others on this machine too."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, timing: Timing, port: int = 0) -> None:
         super().__init__()
         self._place = place
-        self._port = 0
+        self._timing = timing
+        self._port = port
         self.served: ServedRelay | None = None
 
     async def open(self, stack: AsyncExitStack) -> None:
-        opening = open_relay(self._place, [f"127.0.0.1:{self._port}"], timing=hurried(SCALED))
+        opening = open_relay(self._place, [f"127.0.0.1:{self._port}"], timing=self._timing, forward="any")
         self.served = await stack.enter_async_context(opening)
         (self._port,) = self.served.ports
 
@@ -129,23 +132,35 @@ class RelayHouse(House):
         return f"ws://127.0.0.1:{self._port}", self.served.key
 
 
+async def _dial(_relay: RelayKey, host: str, use: Use, _group: Group) -> None:
+    await dial(host, use)
+
+
 class PersonHouse(House):
     """A mailbox, its machine, and real dials."""
 
-    def __init__(self, index: int, place: Path) -> None:
+    def __init__(
+        self, index: int, place: Path, timing: Timing, preset: Preset = Preset.DIRECT, connect: Connect = _dial
+    ) -> None:
         super().__init__()
         self.index = index
         self.place = place
+        self.preset = preset
+        self.connect = connect
         self.running: Running | None = None
-        store = MailboxStore(place, bytes(32))
-        with store.transaction() as tx:
-            tx.profile.save(new_profile(_suite, _entropy, person_name(index)))
-        store.close()
+        self._timing = timing
+        if not place.exists():
+            store = MailboxStore(place, bytes(32))
+            with store.transaction() as tx:
+                tx.profile.save(new_profile(_suite, _entropy, person_name(index)))
+            store.close()
 
     async def open(self, stack: AsyncExitStack) -> None:
-        self.running = await stack.enter_async_context(
-            open_core(self._make, suite=_suite, entropy=_entropy, timing=hurried(SCALED), connect=_dial)
-        )
+        core = open_core(
+            self._make, suite=_suite, entropy=_entropy, timing=self._timing, connect=self.connect,
+            preset=lambda _: self.preset,
+        )  # fmt: skip
+        self.running = await stack.enter_async_context(core)
 
     async def ask(self, operation: Operation) -> Any:
         """The machine's answer, once it is up. Raises CallerError, WorldError."""
@@ -156,8 +171,9 @@ class PersonHouse(House):
     @contextmanager
     def _make(self) -> Iterator[Core[Any]]:
         store = MailboxStore(self.place, bytes(32))
+        constant = rates(self.preset, to_relay=True) is not None
         try:
-            yield Core(Personal(_suite, _entropy, hurried(SCALED)), store)
+            yield Core(Personal(_suite, _entropy, self._timing, constant=constant), store)
         finally:
             store.close()
 
@@ -171,18 +187,14 @@ class PersonHouse(House):
             connection.close()
 
 
-async def _dial(_relay: RelayKey, host: str, use: Use, _group: Group) -> None:
-    await dial(host, use)
-
-
 class Town:
     """Everybody."""
 
-    def __init__(self, script: Script, place: Path) -> None:
+    def __init__(self, script: Script, place: Path, timing: Timing) -> None:
         place.mkdir(exist_ok=True)
         self.script = script
-        self.relays = [RelayHouse(place / f"relay{number}") for number in range(script.relays)]
-        self.people = [PersonHouse(number, place / f"{number}.db") for number in range(script.people)]
+        self.relays = [RelayHouse(place / f"relay{number}", timing) for number in range(script.relays)]
+        self.people = [PersonHouse(number, place / f"{number}.db", timing) for number in range(script.people)]
         self.numbers: dict[tuple[int, int], int] = {}
 
     async def settle(self) -> None:

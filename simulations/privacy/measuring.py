@@ -20,7 +20,6 @@ from simulations.arrays import Floats, Integers
 from simulations.measures import Seen, first_frames, measure
 from simulations.privacy.figures import AFTER_TEXTS
 from simulations.privacy.plans import Extent, Plan
-from simulations.recording import Sight
 from simulations.statistics import student_interval
 from simulations.study import Adversary, Kind, Measure, Observer, Policy, Run, Study, Topology, Workload
 
@@ -65,15 +64,15 @@ def _machines(study: Study, seeds: int, to_last_receipt: bool = False) -> Iterat
 
 def _idle(preset: Preset, plan: Plan) -> dict[str, Estimate]:
     study = study_of(preset, plan.idle._replace(texts_per_day=0.0))
-    return {"idle_megabytes": mean([_megabytes(run) for run in _machines(study, plan.seeds)])}
+    return {"idle_megabytes": mean([megabytes(run) for run in _machines(study, plan.seeds)])}
 
 
 def measure_used(preset: Preset, plan: Plan) -> dict[str, Estimate]:
     runs = list(_machines(study_of(preset, plan.used), plan.seeds, plan.counts))
-    secrets = [_classes(run.lengths) for run in runs]
+    secrets = [length_classes(run.lengths) for run in runs]
     seen = [first_frames(run) for run in runs]
     return {
-        "used_megabytes": mean([_megabytes(run) for run in runs]),
+        "used_megabytes": mean([megabytes(run) for run in runs]),
         **_delays("text", runs),
         **(_beside("text", runs) if plan.counts else {}),
         "size_bits": jackknife(lambda kept: leakage(secrets, seen, kept), plan.seeds),
@@ -132,7 +131,7 @@ _DISCLOSURE = {
 }  # fmt: skip
 
 
-def _megabytes(run: Seen) -> float:
+def megabytes(run: Seen) -> float:
     """A day and link, both directions."""
     frames = run.watched.seen.global_observer().between(0.0, run.span_seconds)
     links = run.watched.people * run.watched.relays
@@ -141,10 +140,10 @@ def _megabytes(run: Seen) -> float:
 
 
 def _beside(name: str, runs: Sequence[Seen]) -> dict[str, Estimate]:
-    """Envelopes that are no text's, of a text: half of them go the one way, half the other."""
+    """Envelopes that are no text's, nor loops, of a text: half of them go the one way, half the other."""
     texts = np.array([len(run.lengths) for run in runs])
     others = np.array([
-        (run.watched.seen.kind == Sight.DEPOSIT).sum() - size.envelopes(run.lengths).sum() for run in runs
+        (run.watched.seen.queue >= 0).sum() - size.envelopes(run.lengths).sum() for run in runs
     ])  # fmt: skip
     return {
         f"slots_beside_{name}": jackknife(lambda kept: float(others[kept].sum() / texts[kept].sum() / 2), len(runs))
@@ -163,7 +162,7 @@ def _delays(name: str, runs: Sequence[Seen]) -> dict[str, Estimate]:
     }
 
 
-def _classes(lengths: Integers) -> Integers:
+def length_classes(lengths: Integers) -> Integers:
     """Two to each doubling, apart where another envelope is needed: few, or the estimate of bits is too high."""
     doublings = np.floor(2.0 * np.log2(np.maximum(lengths, 1))).astype(np.int64)
     return np.asarray(1_000 * size.envelopes(lengths) + doublings)

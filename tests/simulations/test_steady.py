@@ -8,6 +8,7 @@ import pytest
 from protocol.limits import SLOT_BYTES
 from simulations import steady
 from simulations.measures import Seen, measure
+from simulations.recording import NO_LINK, Sight
 from simulations.study import Adversary, Kind, Measure, Observer, Policy, Study, Topology, Workload
 
 
@@ -49,3 +50,18 @@ def test_of_a_day_on_which_nobody_writes_there_is_a_price_and_nothing_to_find() 
     )  # fmt: skip
     run, _ = steady.carry_out(study, 1)
     assert {figure.measure for figure in measure(study, run, 1)} == {"cost"}
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_the_relay_of_a_queue_sees_the_writers_link_unless_an_entry_is_between(forward: bool) -> None:
+    study = Study(
+        "test", Topology(people=6, relays=3, contacts=2), Workload(texts_per_day=400.0, hours=1.0),
+        policy=Policy("direct", forward=forward),
+    )  # fmt: skip
+    run, _ = steady.carry_out(study, 1)
+    assert np.isfinite(run.delays).all()
+    deposits = run.watched.seen.times(True, Sight.DEPOSIT)
+    assert deposits.rows >= len(run.lengths) > 30
+    assert (deposits.queue >= 0).all(), "direct links have no loops"
+    assert set((deposits.source < run.watched.people).tolist()) == {not forward}
+    assert set((deposits.link == NO_LINK).tolist()) == {forward}

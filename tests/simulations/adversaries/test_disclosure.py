@@ -37,6 +37,18 @@ def test_rounds_after_take_what_is_seen_within_the_span_and_not_the_start_itself
     assert (rounds.round.tolist(), rounds.candidate.tolist(), rounds.rounds) == ([0, 1], [11, 13], 3)
 
 
+def test_rounds_need_not_be_made_to_be_counted() -> None:
+    """Scores of rounds that are never made are those of rounds that are."""
+    times = np.sort(RNG.uniform(0.0, 1_000.0, 3_000))
+    names = RNG.integers(0, 7, 3_000)
+    starts = np.sort(RNG.uniform(0.0, 1_000.0, 400))
+    rounds = disclosure.rounds_after(starts, 1.5, times, names)
+    sightings, seen = disclosure.seen_after(starts, 1.5, times, names, 9)
+    assert sightings == pytest.approx(disclosure.disclose(rounds, 9))
+    assert seen == pytest.approx(disclosure.intersect(rounds, 9))
+    assert sightings[8] == seen[8] == 0.0
+
+
 @pytest.mark.parametrize(("delay_seconds", "found"), [(1.0, True), (3_600.0, False)])
 def test_a_receipt_within_seconds_gives_the_sender_away_and_one_within_the_hour_does_not(
     delay_seconds: float, found: bool
