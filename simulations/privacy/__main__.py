@@ -12,8 +12,8 @@ import node.privacy
 from node.api.status import installed_version
 from node.privacy import Estimate, Measured
 from protocol.traffic.policies import NAMES
-from simulations.privacy.figures import judge
-from simulations.privacy.measuring import measure_preset
+from simulations.privacy.figures import in_order, judge
+from simulations.privacy.measuring import BOUND_PARTS, PARTS, measure_preset
 from simulations.privacy.plans import FULL, QUICK
 from simulations.statistics import LEAST_RUNS
 
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--preset", choices=list(NAMES.values()), action="append", help="this one alone; may be repeated"
     )
+    parser.add_argument("--part", choices=list(PARTS), action="append", help="these figures alone; may be repeated")
     parser.add_argument("--again", action="store_true", help="page and picture of the figures that there are")
     given = parser.parse_args(arguments)
     plans = QUICK if given.quick else FULL
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
     figures = {} if given.quick or not FIGURES.exists() else dict(node.privacy.read_figures().presets)
     for preset, plan in () if given.again else chosen.items():
         began = time.process_time()
-        figures[NAMES[preset]] = measure_preset(preset, plan)
+        found = measure_preset(preset, plan, given.part or (BOUND_PARTS if given.quick else ()))
+        figures[NAMES[preset]] = in_order(figures.get(NAMES[preset], {}) | found)
         print(f"{NAMES[preset]}: {time.process_time() - began:.0f} s of CPU", flush=True)
         if not given.quick:
             _keep(figures)

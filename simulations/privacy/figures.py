@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from node.privacy import Estimate
+from protocol.forwarding.pool import BATCHES, LEAST_LEFT
+from simulations.anchors.mixes import pool_closed
 
 Figures = Mapping[str, Mapping[str, Estimate]]
 """By the names of presets, then of figures."""
@@ -29,11 +31,27 @@ NAMES = {
     "receipts_relay": f"correspondent found after {AFTER_TEXTS} messages: one relay",
     "receipts_colluding": "the same: relays that collude",
     "receipts_guess": "the same: by guessing",
+    "straight_relay": f"the same on three relays, real nodes, after {AFTER_TEXTS}: one relay",
+    "straight_colluding": "the same: relays that collude",
+    "straight_links": "the same: put into a queue by the writer's own link, as its relay sees",
+    "forward_relay": "the same by entries (`--forward`): one relay",
+    "forward_colluding": "the same by entries: relays that collude, by queues alone",
+    "forward_links": "the same by entries: put into a queue by the writer's own link",
+    "forward_guess": "the same by entries: by guessing",
+    "mix_bits": "whose an onion is that left the entry's pool, by wires: bits",
+    "mix_bits_real": "the same, to who knows which are dummies: bits",
+    "trilemma": "writer told from another for certain, by all wires: δ",
+    "trilemma_floor": "the same: least with this delay and cover",
     "disclosure": "contacts found by disclosure: who watches all wires",
     "intersection": "the same: by intersection",
     "disclosure_guess": "the same: by guessing",
 }
 """In the order of the page."""
+
+
+def in_order(found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """As on the page."""
+    return {name: found[name] for name in NAMES if name in found}
 
 
 class Bound(NamedTuple):
@@ -54,6 +72,12 @@ BOUNDS = (
     Bound("slots_beside_text", _ALL, 0.0, 3.0),
     Bound("slots_beside_alone", _ALL, 0.0, 3.0),
     Bound("size_bits", _ALL, 0.0, 0.05),
+    Bound(
+        "mix_bits",
+        _ALL,
+        round(pool_closed(BATCHES[-1][1], LEAST_LEFT) - 0.1, 3),
+        round(pool_closed(BATCHES[-1][1], LEAST_LEFT) + 0.1, 3),
+    ),
     Bound("timing_auc_900", _CONSTANT, 0.45, 0.55, 0.03),
     Bound("timing_auc_3600", _CONSTANT, 0.47, 0.53, 0.01),
     Bound("timing_auc_21600", ("constant",), 0.49, 0.51, 0.03),

@@ -8,18 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
+from msgspec.structs import replace
 from scipy import stats
 
 from node.privacy import Estimate
+from protocol.forwarding.pool import Pool
 from protocol.limits import SLOT_BYTES
 from protocol.traffic.policies import NAMES
 from protocol.wire.commands import Preset
 from simulations import modelled, steady
 from simulations.adversaries import size
+from simulations.adversaries.mixing import MixEvents, entropies
 from simulations.arrays import Floats, Integers
+from simulations.entropy import CounterEntropy
 from simulations.measures import Seen, first_frames, measure
 from simulations.privacy.figures import AFTER_TEXTS
+from simulations.privacy.figures import NAMES as FIGURES
 from simulations.privacy.plans import Extent, Plan
+from simulations.recording import Sight
 from simulations.statistics import student_interval
 from simulations.study import Adversary, Kind, Measure, Observer, Policy, Run, Study, Topology, Workload
 
@@ -27,15 +33,17 @@ WIRE_BYTES = 4_300
 """Of a slot of 4,096 bytes, with WebSocket, TCP and IP around it, and acknowledgements (Spec 10 §2)."""
 _SETTLE_SECONDS = 600.0
 """After the last text, for it to come."""
+_MORE_SEEDS = 4
+"""Where one relay may by chance have nobody's queue in a run, which then says nothing of it."""
 _SETTLE_MEANS = 7.0
 """The same in means of receipts, where those are counted: three ticks are over."""
 
 
-def measure_preset(preset: Preset, plan: Plan) -> dict[str, Estimate]:
-    """By the names of `figures.NAMES`."""
+def measure_preset(preset: Preset, plan: Plan, parts: Sequence[str] = ()) -> dict[str, Estimate]:
+    """By the names of `figures.NAMES`. `parts`: of `PARTS`, all where none is named."""
     found: dict[str, Estimate] = {}
-    for part in (_idle, measure_used, _alone, measure_busy, _weeks, _month):
-        found |= part(preset, plan)
+    for name in parts or PARTS:
+        found |= PARTS[name](preset, plan)
     return found
 
 
@@ -79,6 +87,22 @@ def measure_used(preset: Preset, plan: Plan) -> dict[str, Estimate]:
     }
 
 
+def _trilemma(preset: Preset, plan: Plan) -> dict[str, Estimate]:
+    """Where people who use it as most do stand against the trilemma."""
+    study = study_of(preset, plan.used, ("trilemma",))
+    rows: dict[str, list[float]] = {}
+    for seed, run in enumerate(_machines(study, plan.seeds)):
+        # What comes after the last text has another rhythm, and is left out.
+        within = run.watched._replace(seen=run.watched.seen.between(0.0, run.span_seconds))
+        for figure in measure(study, run._replace(watched=within), seed):
+            if (name := _TRILEMMA.get(figure.figure)) is not None:
+                rows.setdefault(name, []).append(figure.value)
+    return {name: mean(values) for name, values in rows.items()}
+
+
+_TRILEMMA = {"δ of the trilemma's game": "trilemma", "δ of the trilemma's floor": "trilemma_floor"}
+
+
 def _alone(preset: Preset, plan: Plan) -> dict[str, Estimate]:
     runs = list(_machines(study_of(preset, plan.alone, lively=False), plan.seeds, plan.counts))
     return _delays("alone", runs) | (_beside("alone", runs) if plan.counts else {})
@@ -100,17 +124,18 @@ def _weeks(preset: Preset, plan: Plan) -> dict[str, Estimate]:
         return {}
     study = study_of(preset, plan.weeks, ("receipts",), ("relay", "colluding relays"), model=True)
     rows: dict[str, list[float]] = {}
-    names = {
-        ("relay", f"found after {AFTER_TEXTS} texts"): "receipts_relay",
-        ("colluding relays", f"found after {AFTER_TEXTS} texts"): "receipts_colluding",
-        ("colluding relays", "found by guessing"): "receipts_guess",
-    }
     for seed in range(plan.seeds):
         for figure in measure(study, modelled.carry_out(study, seed), seed):
-            name = names.get((figure.observer, figure.figure))
-            if name is not None:
-                rows.setdefault(name, []).append(figure.value)
+            if (name := _RECEIPTS.get((figure.observer, figure.figure))) is not None:
+                rows.setdefault(f"receipts_{name}", []).append(figure.value)
     return {name: mean(values) for name, values in rows.items()}
+
+
+_RECEIPTS = {
+    ("relay", f"found after {AFTER_TEXTS} texts"): "relay",
+    ("colluding relays", f"found after {AFTER_TEXTS} texts"): "colluding",
+    ("colluding relays", "found by guessing"): "guess",
+}
 
 
 def _month(preset: Preset, plan: Plan) -> dict[str, Estimate]:
@@ -123,6 +148,78 @@ def _month(preset: Preset, plan: Plan) -> dict[str, Estimate]:
         for figure in measure(study, modelled.carry_out(study, seed), seed):
             rows.setdefault(_DISCLOSURE[figure.figure], []).append(figure.value)
     return {name: mean(values) for name, values in rows.items()}
+
+
+def measure_mix(preset: Preset, plan: Plan) -> dict[str, Estimate]:
+    """The real pool of an entry, fed by the envelopes of many: what its coming and going tells of one that left.
+
+    Exact posteriors over all that came (`simulations.adversaries.mixing`); the mean entropy of real onions.
+    """
+    if not plan.mix.people:
+        return {}
+    study = study_of(preset, plan.mix, ("receipts",), ("colluding relays",), model=True)
+    span = study.workload.hours * 3_600.0
+    rows: dict[str, list[float]] = {"mix_bits": [], "mix_bits_real": []}
+    for seed in range(plan.seeds):
+        sent = modelled.carry_out(study, seed).watched.seen.between(0.0, span)
+        came = np.bincount(sent.time[sent.kind == Sight.DEPOSIT].astype(np.int64), minlength=int(span))
+        pool = Pooled(came, seed)
+        rows["mix_bits"].append(pool.bits(pool.everything))
+        rows["mix_bits_real"].append(pool.bits(pool.real))
+    return {name: mean(values) for name, values in rows.items()}
+
+
+class Pooled:
+    """What came to a pool at each second, dummies and all, and what left: `protocol.forwarding.pool`, ticked."""
+
+    def __init__(self, came: Integers, seed: int) -> None:
+        pool: Pool[bool] = Pool(CounterEntropy(f"pool {seed}"))
+        dummies = 0
+
+        def dummy() -> bool:
+            nonlocal dummies
+            dummies += 1
+            return False
+
+        arriving, leaving = np.zeros((2, len(came)), dtype=np.int64), np.zeros((2, len(came)), dtype=np.int64)
+        for second, many in enumerate(came.tolist()):
+            for _ in range(many):
+                pool.put(True)
+            left, made = pool.tick(dummy), dummies
+            dummies = 0
+            arriving[:, second] = many, made
+            leaving[:, second] = sum(left), len(left) - sum(left)
+        self.real = MixEvents(arriving[0], leaving[0])
+        self.everything = MixEvents(arriving.sum(axis=0), leaving.sum(axis=0))
+
+    def bits(self, events: MixEvents) -> float:
+        """Of a real onion at random, when it leaves."""
+        weights = self.real.leaving.astype(np.float64)
+        return float(np.average(np.nan_to_num(entropies(events)), weights=weights))
+
+
+def _entries(preset: Preset, plan: Plan) -> dict[str, Estimate]:
+    """The receipt attack on real nodes that reach queues themselves, and on ones that do so by entries."""
+    if not plan.entries.people:
+        return {}
+    found: dict[str, Estimate] = {}
+    base = study_of(preset, plan.entries, ("receipts",), ("relay", "colluding relays"))
+    for name, forward in (("straight", False), ("forward", True)):
+        study = replace(
+            base, topology=replace(base.topology, relays=3), policy=replace(base.policy, forward=forward),
+            adversary=replace(base.adversary, targets=base.topology.people),
+        )  # fmt: skip
+        rows: dict[str, list[float]] = {}
+        for seed, run in enumerate(_machines(study, plan.seeds + _MORE_SEEDS)):
+            seen = run.watched.seen.times(True, Sight.DEPOSIT)
+            rows.setdefault(f"{name}_links", []).append(
+                float((seen.source[seen.queue >= 0] < run.watched.people).mean())
+            )
+            for figure in measure(study, run, seed):
+                if (key := _RECEIPTS.get((figure.observer, figure.figure))) is not None:
+                    rows.setdefault(f"{name}_{key}", []).append(figure.value)
+        found |= {key: mean(values) for key, values in rows.items() if key in FIGURES}
+    return found
 
 
 _DISCLOSURE = {
@@ -189,3 +286,12 @@ def jackknife(figure: Callable[[Sequence[int]], float], runs: int) -> Estimate:
     without: Floats = np.array([figure(every[:number] + every[number + 1 :]) for number in every])
     error = np.sqrt((runs - 1) / runs * ((without - without.mean()) ** 2).sum())
     return Estimate(figure(every), float(stats.t.ppf(0.975, runs - 1) * error), runs)
+
+
+PARTS: dict[str, Callable[[Preset, Plan], dict[str, Estimate]]] = {
+    "idle": _idle, "used": measure_used, "alone": _alone, "busy": measure_busy, "weeks": _weeks, "month": _month,
+    "mix": measure_mix, "trilemma": _trilemma, "entries": _entries,
+}  # fmt: skip
+"""By name: what can be measured by itself."""
+BOUND_PARTS = ("idle", "used", "alone", "busy")
+"""Those with figures that a quick run judges."""

@@ -7,6 +7,7 @@ from node.privacy import Estimate
 from protocol.traffic.policies import Stream
 from protocol.traffic.shaper import ConstantShaper, Turn
 from protocol.wire.commands import Preset
+from simulations.anchors.mixes import pool_closed
 from simulations.privacy import measuring
 from simulations.privacy.figures import BOUNDS, NAMES, judge
 from simulations.privacy.plans import FULL, QUICK, Extent
@@ -73,3 +74,19 @@ def test_bits_are_those_that_there_are() -> None:
 def test_every_preset_is_measured_over_ten_seeds_or_more() -> None:
     assert set(FULL) == set(Preset)
     assert all(plan.seeds >= 10 for plans in (FULL, QUICK) for plan in plans.values())
+
+
+def test_a_pool_that_is_always_full_of_real_onions_is_as_good_to_who_knows_the_dummies() -> None:
+    """Eight come each second: no dummy is needed but at the start, and both figures are the closed form's."""
+    pool = measuring.Pooled(np.full(4_000, 8), 1)
+    closed = pool_closed(8, 16)
+    assert pool.bits(pool.everything) == pytest.approx(closed, abs=0.01)
+    assert pool.bits(pool.real) == pytest.approx(closed, abs=0.1)
+
+
+def test_who_knows_the_dummies_names_an_onion_that_is_alone_in_the_pool() -> None:
+    came = np.zeros(4_000, dtype=np.int64)
+    came[::200] = 1
+    pool = measuring.Pooled(came, 1)
+    assert pool.bits(pool.everything) > 5.5
+    assert pool.bits(pool.real) < 0.1
