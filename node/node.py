@@ -63,6 +63,7 @@ class PersonalNode:
         self.direct = direct
         self.traffic = settings.traffic
         self.forward = settings.forward
+        self.proxy = str(settings.proxy) if settings.proxy is not None else None
         self.list_errors: dict[int, str] = {}
         self._running = running
         self._profile = profile
