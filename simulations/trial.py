@@ -19,7 +19,7 @@ from simulations.checkers.custody import all_erased, check_books, check_custody,
 from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
-from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, PROMPT_SECONDS, check_prompt, quiet
+from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, check_prompt, prompt_seconds, quiet
 from simulations.checkers.routes import check_routes
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.ticks import TickWatch
@@ -135,7 +135,7 @@ class Trial:
         world = self.world
         before = world.network.accused.copy()
         _say_to_a_contact_each(world)
-        yield world.engine.time + PROMPT_SECONDS
+        yield world.engine.time + prompt_seconds(world)
         check_prompt(world, before)
         check_delivery(world)
 
