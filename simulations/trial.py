@@ -38,6 +38,8 @@ _LOOKS = 10
 """How often it is looked into everything while faults strike."""
 _SOUND_EVERY = 4
 """One seed in so many has long texts at its end; they are a third of the envelopes of such a world."""
+_APART_SECONDS = 120.0
+"""A queue is announced when its relay has it, and sessions that are kept apart are dialled when their time comes."""
 _RESERVE_SECONDS = 4.0
 """Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
@@ -123,6 +125,8 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
+        if any(person.isolated for person in world.people):
+            yield world.engine.time + _APART_SECONDS
         check_routes(world)
         yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
         if world.script.seed % _SOUND_EVERY == 0:
