@@ -400,8 +400,8 @@ class PersonHost(Dialler):
         self.relays = relays
         self.forward = False
         """Whether it reaches contacts' relays by its own only, from its next life on."""
-        self.isolated = False
-        """Whether contacts share no session, from its next life on."""
+        self.groups = 0
+        """Into how many contacts are spread that share no session, from its next life on."""
         self._answers: dict[int, Callable[[Any], None]] = {}
         self._requests = count(1)
         self._beside = count(NOT_THE_MACHINES)
@@ -410,7 +410,7 @@ class PersonHost(Dialler):
     def machine(self) -> Personal:
         constant = rates(self.preset, to_relay=True) is not None
         return Personal(
-            self.suite, self.entropy, self.timing, forward=self.forward, isolated=self.isolated, constant=constant
+            self.suite, self.entropy, self.timing, forward=self.forward, groups=self.groups, constant=constant
         )
 
     def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:

@@ -125,7 +125,7 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
-        if any(person.isolated for person in world.people):
+        if any(person.groups for person in world.people):
             yield world.engine.time + _APART_SECONDS
         check_routes(world)
         yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)

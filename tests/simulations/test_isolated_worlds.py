@@ -6,6 +6,7 @@ import pytest
 
 from protocol.envelope.envelope import parse_envelope
 from protocol.keys import SendId
+from protocol.limits import EACH_CONTACT
 from protocol.mailbox import OwnQueue
 from protocol.wire.commands import Command, Deposit
 from simulations.host import NOT_THE_MACHINES, PersonHost
@@ -37,7 +38,7 @@ def test_every_promise_holds_and_what_is_written_to_two_contacts_shares_no_sessi
         for relay in world.relays:
             relay.notes = note
         for person in world.people:
-            person.isolated = True
+            person.groups = EACH_CONTACT
 
     outcome = carry_out(draw(seed, Shape()), isolate)
     assert outcome.violation == ""
