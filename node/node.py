@@ -34,7 +34,7 @@ from node.transport.proxy import Proxy, patient
 from protocol.crypto.suite import RealSuite
 from protocol.envelope.items import DISCOVERY
 from protocol.keys import Group, RelayKey, SigningKey
-from protocol.limits import MAX_ISOLATED_CONTACTS
+from protocol.limits import EACH_CONTACT, MAX_ISOLATED_CONTACTS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
@@ -63,6 +63,7 @@ class PersonalNode:
         self.direct = direct
         self.traffic = settings.traffic
         self.forward = settings.forward
+        self.proxy = str(settings.proxy) if settings.proxy is not None else None
         self.list_errors: dict[int, str] = {}
         self._running = running
         self._profile = profile
@@ -246,11 +247,11 @@ def _open_mailbox(
     """In the thread that will own it."""
     store = MailboxStore(profile.mailbox, key)
     try:
-        if settings.isolated:
+        if settings.isolation == EACH_CONTACT:
             _check_isolation(store)
         constant = rates(settings.traffic, to_relay=True) is not None
         machine = Personal(
-            _suite, entropy, timing, features, forward=settings.forward, isolated=settings.isolated, constant=constant
+            _suite, entropy, timing, features, forward=settings.forward, groups=settings.isolation, constant=constant
         )
         yield Core(machine, store)
     finally:
@@ -263,7 +264,7 @@ def _check_isolation(store: MailboxStore) -> None:
     if contacts > MAX_ISOLATED_CONTACTS:
         raise SettingsError(
             f"{contacts} contacts cannot be kept apart, only {MAX_ISOLATED_CONTACTS}: relays would turn away so many "
-            'connections. Set isolation = "none", or remove contacts.'
+            "connections. Set isolation to a number of groups, or remove contacts."
         )
 
 

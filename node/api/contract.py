@@ -36,6 +36,10 @@ class Node(Protocol):
     def forward(self) -> bool:
         """Whether contacts' relays are reached by its own only."""
 
+    @property
+    def proxy(self) -> str | None:
+        """By which it makes all connections."""
+
     def sent(self) -> Sent:
         """What its links to relays sent in the last hour."""
 

@@ -20,11 +20,15 @@ class Status(Struct, frozen=True):
     unread: int
     waiting: int
     """Messages and envelopes that nobody has taken custody of yet. Receipts wait for their time, and do not count."""
+    queued: int
+    """Of these, messages."""
     last_change: int
     traffic: str
     """What links follow (Spec 10 §2)."""
     forward: bool
     """Whether contacts' relays are reached by this node's own only (Spec 12)."""
+    proxy: str | None
+    """By which all connections are made, in this run."""
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,9 +49,11 @@ async def show(call: Call) -> Reply:
             contacts=len(contacts),
             unread=sum(contact.unread for contact in contacts),
             waiting=reader.waiting(),
+            queued=reader.queued(),
             last_change=reader.last_change(),
             traffic=NAMES[call.node.traffic],
             forward=call.node.forward,
+            proxy=call.node.proxy,
         )
 
     return Reply(await call.node.read(query))

@@ -56,6 +56,7 @@ class FakeNode:
         self.list_errors: dict[int, str] = {}
         self.traffic = Preset.BATCHED
         self.forward = False
+        self.proxy: str | None = None
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
@@ -204,5 +205,8 @@ class FakeReader:
         return self._events[-1].change if self._events else 0
 
     def waiting(self) -> int:
+        return self.queued()
+
+    def queued(self) -> int:
         rows = self.messages(None, 0, 1_000)
         return sum(row.state == "queued" for row in rows)
