@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from node.entropy import SystemEntropy
 from node.list_renewal import renew_lists
+from node.meeting import Meetings
 from node.nearby import HOST as NEARBY_HOST
 from node.nearby import Nearby, refuse
 from node.profile import Profile
@@ -64,6 +65,7 @@ class PersonalNode:
         self.traffic = settings.traffic
         self.forward = settings.forward
         self.list_errors: dict[int, str] = {}
+        self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
         self._running = running
         self._profile = profile
         self._key = key

@@ -100,7 +100,11 @@ MAX_LAN_SESSIONS = 64
 """Of one announcement."""
 MAX_LAN_STRANGERS = 32
 """Connections of one announcement that have shown no hint yet; more are closed at once."""
-MAX_VISIBLE_INVITATION_BYTES = 1_998
+MAX_VISIBLE_PEOPLE = 32
+MAX_VISIBLE_CALLERS = 8
+"""Connections of one listener of a visible node; more are closed at once."""
+MAX_VISIBLE_INVITATION_BYTES = 2_057
+"""Of an invitation as a file."""
 
 # Personal (Spec 6)
 MAX_IN_FLIGHT_DEPOSITS = 64

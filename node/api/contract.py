@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from node.api.errors import ApiError
+from node.meeting import Meetings
 from node.store.rows import Reader, RelayRow
 from node.traffic_meter import Sent
 from protocol.keys import RelayKey
@@ -27,6 +28,10 @@ class Node(Protocol):
     @property
     def list_errors(self) -> dict[int, str]:
         """Why the relay that offers a list could not be asked for the next one, by the list's number."""
+
+    @property
+    def meetings(self) -> Meetings:
+        """Being visible to strangers on a local network."""
 
     @property
     def traffic(self) -> Preset:

@@ -1,14 +1,13 @@
 """One address on multicast DNS, with python-zeroconf on a thread of its own (RFC 6762, RFC 6763)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from zeroconf import Error, IPVersion, ServiceBrowser, ServiceInfo, ServiceStateChange, Zeroconf
 
 from node.discovery.interfaces import Place
-from protocol.discovery.announcement import SERVICE_TYPE
-from protocol.discovery.announcer import Published
 from protocol.limits import DISCOVERY_TTL_SECONDS
 
 
@@ -22,11 +21,20 @@ class Heard(NamedTuple):
     txt: bytes | None
 
 
+class Service(NamedTuple):
+    """What is published: `txt` is the data of its TXT record."""
+
+    instance: str
+    port: int
+    txt: bytes
+
+
 class Responder:
     """Answers for what is published, and tells what others publish. Methods block: call them in a thread."""
 
-    def __init__(self, place: Place, heard: Callable[[Heard], None]) -> None:
+    def __init__(self, service_type: str, place: Place, heard: Callable[[Heard], None]) -> None:
         """`heard` is called on zeroconf's thread. Raises OSError: no multicast there."""
+        self._type = service_type
         self._heard = heard
         self._info: ServiceInfo | None = None
         if isinstance(place.address, IPv4Address):
@@ -35,16 +43,16 @@ class Responder:
         else:
             self._family = IPVersion.V6Only
             self._zeroconf = Zeroconf([place.interface], ip_version=self._family)
-        self._browser = ServiceBrowser(self._zeroconf, SERVICE_TYPE, handlers=[self._changed])
+        self._browser = ServiceBrowser(self._zeroconf, service_type, handlers=[self._changed])
 
-    def publish(self, published: Published, address: bytes) -> None:
+    def publish(self, service: Service, address: bytes) -> None:
         """Announce it, without probing: nobody else has its name, which is never the machine's own. Raises OSError."""
         self._info = ServiceInfo(
-            SERVICE_TYPE,
-            f"{published.instance}.{SERVICE_TYPE}",
-            published.endpoint.port,
-            properties=published.txt,
-            server=f"{published.instance}.local.",
+            self._type,
+            f"{service.instance}.{self._type}",
+            service.port,
+            properties=service.txt,
+            server=f"{service.instance}.local.",
             host_ttl=DISCOVERY_TTL_SECONDS,
             other_ttl=DISCOVERY_TTL_SECONDS,
             addresses=[address],
@@ -61,8 +69,15 @@ class Responder:
         if info is not None and loop is not None:
             loop.call_soon_threadsafe(self._zeroconf.registry.async_remove, info)
 
+    def say_goodbye(self) -> None:
+        """Withdraw it, and tell everybody at once."""
+        if self._info is not None:
+            with suppress(Error, RuntimeError, OSError):
+                self._zeroconf.unregister_service(self._info)
+            self._info = None
+
     def close(self) -> None:
-        """Without a goodbye either."""
+        """Without a goodbye."""
         self.withdraw()
         self._zeroconf.close()
 

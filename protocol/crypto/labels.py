@@ -27,6 +27,7 @@ SIGN_DESCRIPTOR = b"kassiber 1 sign descriptor"
 DISCOVERY_TAG = b"kassiber 1 discovery tag"
 LAN_HINT = b"kassiber 1 lan hint"
 LAN_PSK = b"kassiber 1 lan"
+VISIBLE_PSK = b"kassiber 1 visible"
 VISIBLE_COMMITMENT = b"kassiber 1 visible commitment"
 VISIBLE_CODE = b"kassiber 1 visible code"
 

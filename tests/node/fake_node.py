@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import trio
 from msgspec.structs import asdict, replace
 
+from node.entropy import SystemEntropy
+from node.meeting import Meetings
 from node.store.rows import (
     Change,
     ContactChange,
@@ -40,6 +42,7 @@ from protocol.operations import (
     SetContact,
     SetName,
 )
+from protocol.timing import Timing
 from protocol.wire.addresses import Host, format_key
 from protocol.wire.commands import Preset
 
@@ -54,6 +57,7 @@ class FakeNode:
     def __init__(self) -> None:
         self.direct: tuple[str, RelayKey] | None = None
         self.list_errors: dict[int, str] = {}
+        self.meetings = Meetings(self, SystemEntropy(), Timing(), False, lambda _: None)
         self.traffic = Preset.BATCHED
         self.forward = False
         self.meter = TrafficMeter(0.0)

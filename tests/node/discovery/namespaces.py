@@ -144,10 +144,10 @@ class Ear:
 
 
 class Peer:
-    """`tests.node.discovery.peer` on a machine, and what it said."""
+    """`tests.node.discovery.peer`, or another program of that folder, on a machine, and what it said."""
 
-    def __init__(self, machine: str, *words: str) -> None:
-        command = ["ip", "netns", "exec", machine, sys.executable, "-m", "tests.node.discovery.peer", *words]
+    def __init__(self, machine: str, *words: str, program: str = "peer") -> None:
+        command = ["ip", "netns", "exec", machine, sys.executable, "-m", f"tests.node.discovery.{program}", *words]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
