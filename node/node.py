@@ -64,6 +64,7 @@ class PersonalNode:
         self.direct = direct
         self.traffic = settings.traffic
         self.forward = settings.forward
+        self.discovery = settings.discovery
         self.list_errors: dict[int, str] = {}
         self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
         self._running = running

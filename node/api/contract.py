@@ -41,6 +41,10 @@ class Node(Protocol):
     def forward(self) -> bool:
         """Whether contacts' relays are reached by its own only."""
 
+    @property
+    def discovery(self) -> bool:
+        """Whether contacts are found on local networks."""
+
     def sent(self) -> Sent:
         """What its links to relays sent in the last hour."""
 

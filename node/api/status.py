@@ -25,6 +25,8 @@ class Status(Struct, frozen=True):
     """What links follow (Spec 10 §2)."""
     forward: bool
     """Whether contacts' relays are reached by this node's own only (Spec 12)."""
+    discovery: bool
+    """Whether contacts are found on local networks (Spec 9)."""
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +50,7 @@ async def show(call: Call) -> Reply:
             last_change=reader.last_change(),
             traffic=NAMES[call.node.traffic],
             forward=call.node.forward,
+            discovery=call.node.discovery,
         )
 
     return Reply(await call.node.read(query))

@@ -1,6 +1,7 @@
 """Two nodes on one local network talk directly for as long as they are there, and over relays before and after."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.journeys.apart import Apart, set_apart
 from tests.journeys.journey import SCALED
-from tests.node.discovery.namespaces import ip, needs_namespaces
+from tests.node.discovery.namespaces import Peer, ip, needs_namespaces
 
 pytestmark = [pytest.mark.journey, needs_namespaces]
 
@@ -61,3 +62,22 @@ def test_they_find_each_other_talk_directly_lose_the_network_and_come_back(apart
     ]  # fmt: skip
     for name in ("alice", "bob"):
         apart.until(partial(lambda one: apart.texts(one) == said, name), f"{name} has something else")
+
+
+def test_doctor_tells_what_the_system_itself_betrays(apart: Apart) -> None:
+    examined = apart.done("alice", "doctor").decode()
+    assert "note" not in "".join(line for line in examined.splitlines() if "local network" in line)
+    name = socket.gethostname().partition(".")[0]
+    namesake = Peer(apart.machines["alice"], name, program="namesake")
+    try:
+        namesake.says("ready")
+        examined = apart.done("alice", "doctor").decode()
+        assert f"answers on the local network that this machine is {name}.local (multicast DNS)" in examined
+        assert "avahi-daemon" in examined
+        assert "announces on the local network: _ssh._tcp (multicast DNS)" in examined
+        assert f"answers on the local network that this machine is {name} (LLMNR)" in examined
+        apart.stop_politely("alice")
+        apart.start_node("alice", "--no-discovery")
+        assert "local network" not in apart.done("alice", "doctor").decode()
+    finally:
+        assert namesake.stop() == 0, namesake.lines

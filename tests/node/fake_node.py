@@ -60,6 +60,7 @@ class FakeNode:
         self.meetings = Meetings(self, SystemEntropy(), Timing(), False, lambda _: None)
         self.traffic = Preset.BATCHED
         self.forward = False
+        self.discovery = False
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
