@@ -155,7 +155,9 @@ class LocalNetwork:
         try:
             if stand.responder is None:
                 heard = partial(self._hear, token, stand.place.interface)
-                responder = await trio.to_thread.run_sync(Responder, SERVICE_TYPE, stand.place, heard)
+                responder = await trio.to_thread.run_sync(
+                    Responder, SERVICE_TYPE, stand.place, heard, self._entropy.uniform()
+                )
                 if self._stands.get(stand.place) is not stand:
                     await trio.to_thread.run_sync(responder.close)
                     return

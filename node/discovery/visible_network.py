@@ -37,6 +37,7 @@ class VisibleNetwork:
     ) -> None:  # fmt: skip
         """`called`: take a call, to its end; must not raise. `changed`: the list, or whether there is a network."""
         self.txt = encode_visible_txt(make(entropy, name))
+        self._entropy = entropy
         self.anywhere: bool | None = None
         """Whether this is announced on some interface. None: that is being tried."""
         self._instance = make_instance(entropy)
@@ -103,7 +104,7 @@ class VisibleNetwork:
 
     async def _stand_once(self, place: Place, token: trio.lowlevel.TrioToken, calls: trio.Nursery) -> None:
         responder = await trio.to_thread.run_sync(
-            Responder, VISIBLE_SERVICE_TYPE, place, partial(self._hear, token, place)
+            Responder, VISIBLE_SERVICE_TYPE, place, partial(self._hear, token, place), self._entropy.uniform()
         )
         try:
             address = place.address.packed
