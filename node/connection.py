@@ -18,6 +18,7 @@ from protocol.events import Closed, Event, Opened, Received
 from protocol.keys import SHARED, Connection, Group, RelayKey
 from protocol.limits import MAX_QUEUED_COMMAND_BYTES, MAX_UNHANDLED_FRAMES
 from protocol.link.link import Link
+from protocol.traffic.policies import Stream
 from protocol.wire.commands import Command
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,10 @@ class LiveConnection:
         """Of commands that wait to be packed."""
         return self._link.queued_bytes
 
-    def queue(self, command: Command) -> None:
+    def queue(self, command: Command, stream: Stream = Stream.PAYLOAD) -> None:
         """Packed when the writer runs next: call `flush` after the last of a batch."""
         try:
-            self._link.queue(command)
+            self._link.queue(command, stream)
         except PeerError as error:
             self.end(error)
 

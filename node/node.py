@@ -42,7 +42,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, ChooseRelays, Configure, FollowList, Operation
 from protocol.timing import Timing
-from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS
+from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS, rates
 from protocol.wire.addresses import Host, format_key
 from protocol.wire.commands import Preset
 
@@ -251,9 +251,11 @@ def _open_mailbox(
     try:
         if settings.isolated:
             _check_isolation(store)
-        yield Core(
-            Personal(_suite, entropy, timing, features, forward=settings.forward, isolated=settings.isolated), store
+        constant = rates(settings.traffic, to_relay=True) is not None
+        machine = Personal(
+            _suite, entropy, timing, features, forward=settings.forward, isolated=settings.isolated, constant=constant
         )
+        yield Core(machine, store)
     finally:
         store.close()
 

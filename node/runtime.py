@@ -4,6 +4,7 @@
 `Dial`s; requests from the local API.
 """
 
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +19,7 @@ from node.core import InlineCore, MakeCore, ThreadedCore
 from node.traffic_meter import TrafficMeter
 from node.transport.contract import Connect, Ended, FrameStream
 from protocol.crypto.suite import Suite
-from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
+from protocol.effects import Alarm, Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
 from protocol.entropy import Entropy
 from protocol.errors import CallerError, Code, PeerError, WorldError
 from protocol.events import Found, Gone, Requested, Unreachable
@@ -28,6 +29,8 @@ from protocol.link.link import Link
 from protocol.operations import Operation
 from protocol.timing import Timing
 from protocol.wire.commands import Preset
+
+log = logging.getLogger(__name__)
 
 
 class Changes:
@@ -207,7 +210,7 @@ class Running:
             if isinstance(effect, Send):
                 connection = self._connections.get(effect.connection)
                 if connection is not None:
-                    connection.queue(effect.command)
+                    connection.queue(effect.command, effect.stream)
                     touched[effect.connection] = connection
             else:
                 self._perform_other(effect)
@@ -236,6 +239,8 @@ class Running:
             case HangUp(relay, group):
                 self._hang_up(relay, group)
                 self.dialled.pop((relay, group), None)
+            case Alarm(host):
+                log.warning("What %s is given does not come back: it may be dropping messages", host)
             case _:
                 assert isinstance(effect, Wake | Dial), "the core has seen to the one, and a stopping node dials nobody"
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from protocol.errors import Code
 from protocol.keys import SHARED, Connection, Group, QueueNumber, RelayKey
+from protocol.traffic.policies import Stream
 from protocol.wire.commands import Command
 
 
@@ -18,6 +19,8 @@ class Send(_Effect, frozen=True):
 
     connection: Connection
     command: Command
+    stream: Stream = Stream.PAYLOAD
+    """At a tick of which stream it leaves; of the others, the last one only."""
 
 
 class Disconnect(_Effect, frozen=True):
@@ -56,6 +59,12 @@ class Dial(_Effect, frozen=True):
     """One session a host and group."""
 
 
+class Alarm(_Effect, frozen=True):
+    """A relay of this node's own seems to drop what it is given: the person should know."""
+
+    host: str
+
+
 class HangUp(_Effect, frozen=True):
     """Close what was dialled for this host and group; `Closed` follows where it was open."""
 
@@ -63,4 +72,4 @@ class HangUp(_Effect, frozen=True):
     group: Group = SHARED
 
 
-Effect: TypeAlias = Send | Disconnect | Wake | Answer | Announce | Dial | HangUp
+Effect: TypeAlias = Send | Disconnect | Wake | Answer | Announce | Dial | HangUp | Alarm

@@ -69,6 +69,8 @@ InvitationSecret = NewType("InvitationSecret", bytes)
 """32 bytes: S, the secret of a link, from which all else of it derives."""
 
 SHARED = Group(0)
+LOOPS = Group(-1)
+"""What a node sends to itself, where what concerns different contacts is kept apart."""
 
 
 def _exactly(length: int) -> Meta:

@@ -17,6 +17,10 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A direct route gets one dial of this length, then the relay is used."""
     reply_seconds: float = 20.0
     """A relay that leaves a command unanswered for this long is hung up on."""
+    loop_seconds: float = 1_800.0
+    """A loop that has not come back for so long is lost (Spec 10 §9); its tick alone may take a quarter of that."""
+    loop_pause_seconds: float = 600.0
+    """Between two loops by one relay: each takes a slot on its way back, from what contacts write."""
     travel_seconds: float = 0.0
     """What a command and its answer may take longer because links make them wait: the preset's (Spec 10 §2)."""
     forward_seconds: float = 20.0

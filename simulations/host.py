@@ -27,6 +27,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Operation
 from protocol.timing import Timing
+from protocol.traffic.policies import rates
 from protocol.wire.commands import Command, Preset, Refused
 from simulations.engine import Engine
 from simulations.entropy import CounterEntropy
@@ -195,7 +196,7 @@ class Host:
                 end = self.ends.get(effect.connection)
                 if end is not None:
                     for command in self.say(end, effect.command):
-                        end.link.queue(command)
+                        end.link.queue(command, effect.stream)
                     touched[effect.connection] = end
             else:
                 self.perform_other(effect)
@@ -403,7 +404,8 @@ class PersonHost(Dialler):
         self._changed = False
 
     def machine(self) -> Personal:
-        return Personal(self.suite, self.entropy, self.timing, forward=self.forward)
+        constant = rates(self.preset, to_relay=True) is not None
+        return Personal(self.suite, self.entropy, self.timing, forward=self.forward, constant=constant)
 
     def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
         """An API client's wish; `answered` is not called if the node dies first."""

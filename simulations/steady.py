@@ -56,6 +56,8 @@ def carry_out(study: Study, seed: int, settle_seconds: float = _SETTLE_SECONDS) 
     world = World(stage, script, timing=timing, latency=study.topology.latency_seconds)
     for person in world.people:
         person.preset = preset
+    for relay in world.relays:
+        relay.forward, relay.relays = True, world.relay_of  # loops go by one to another
     recorder = Recorder()
     span = study.workload.hours * 3_600.0
     world.boot()
@@ -102,6 +104,8 @@ def _listen(world: World, recorder: Recorder, start: float, queues: dict[bytes, 
         peer = end.peer
         assert peer is not None
         source, destination = end.host.index, peer.host.index
+        if min(source, destination) >= people:
+            return  # between relays
         toward_relay = destination >= people
         person, relay = (source, destination) if toward_relay else (destination, source)
         link = person * relays + relay - people

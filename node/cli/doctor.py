@@ -226,6 +226,13 @@ def _relays(relays: list[dict[str, Any]]) -> Iterator[Finding]:
                 f"{relay['host']} lost {missed} of {known} envelopes that it had taken",
                 "They were sent again. If it goes on: kassiber relays remove ADDRESS",
             )
+        if relay["drops"]:
+            lost, sent = relay["loops_lost"], relay["loops_lost"] + relay["loops_returned"]
+            yield (
+                "wrong",
+                f"{relay['host']} drops what it is given: of what this node sent to itself, {lost} of {sent} are lost",
+                "Take another: kassiber relays add ADDRESS, then kassiber relays remove ADDRESS",
+            )
         if (relay["connect_seconds"] or 0.0) > SLOW_SECONDS:
             yield "note", f"Connecting to {relay['host']} takes {relay['connect_seconds']:.1f} s", ""
     common = set.intersection(*(set(relay["operators"]) for relay in relays)) if len(relays) > 1 else set()

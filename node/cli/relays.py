@@ -24,7 +24,8 @@ def list_relays(*, json: Json = False, where: Where = HERE) -> None:
     """List this node's relays, in order of preference, and how each has served so far.
 
     CONNECTS: how long it took to connect, on average. ARRIVED: of the envelopes that it took, how many contacts have
-    got, and how many they missed, so that they were sent again.
+    got, and how many they missed, so that they were sent again. LOOPS: of what this node sent to itself through it,
+    how much came back (constant traffic, two relays or more).
     """
     with node_for(where) as client:
         rows = client.request("GET", "/v1/relays")["relays"]
@@ -33,9 +34,16 @@ def list_relays(*, json: Json = False, where: Where = HERE) -> None:
             print_json(row | {"address": address(row)})
     elif rows:
         print_table(
-            ("STATE", "CONNECTS", "ARRIVED", "OPERATOR", "ADDRESS"),
+            ("STATE", "CONNECTS", "ARRIVED", "LOOPS", "OPERATOR", "ADDRESS"),
             (
-                (row["state"], connects(row), arrived(row), ", ".join(row["operators"]) or "-", address(row))
+                (
+                    row["state"],
+                    connects(row),
+                    arrived(row),
+                    loops(row),
+                    ", ".join(row["operators"]) or "-",
+                    address(row),
+                )
                 for row in rows
             ),
         )
@@ -194,6 +202,13 @@ def arrived(row: dict[str, Any]) -> str:
     if not row["kept"] and not row["missed"]:
         return "-"
     return f"{row['kept']}" + (f", {row['missed']} missed" if row["missed"] else "")
+
+
+def loops(row: dict[str, Any]) -> str:
+    """Of what this node sent to itself, how much came back."""
+    returned = row["loops_returned"]
+    sent = returned + row["loops_lost"]
+    return f"{returned} of {sent}" if sent else "-"
 
 
 def is_over(row: dict[str, Any]) -> bool:

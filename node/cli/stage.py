@@ -88,9 +88,9 @@ class Stage:
         """All that a process printed."""
         return self.place / f"{name}.log"
 
-    def until(self, condition: Callable[[], Any], failure: str) -> Any:
+    def until(self, condition: Callable[[], Any], failure: str, seconds: float = STEP_SECONDS) -> Any:
         """The condition's value once it is true. Raises WorldError."""
-        end = time.monotonic() + STEP_SECONDS
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
                 value = condition()

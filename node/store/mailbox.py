@@ -138,6 +138,12 @@ SCHEMA = Schema(
             'INSERT INTO troubles (relay, "group", since) SELECT relay, 0, since FROM troubles_of_hosts',
             "DROP TABLE troubles_of_hosts",
         ),
+        (
+            "ALTER TABLE relay_health ADD COLUMN loops_returned INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE relay_health ADD COLUMN loops_lost INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE relay_health ADD COLUMN missing_stored REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE relay_health ADD COLUMN missing_forwarded REAL NOT NULL DEFAULT 0",
+        ),
     ),
     secure_delete="ON",
 )

@@ -24,6 +24,7 @@ from node.store.rows import (
 )
 from protocol.keys import Identity, RelayKey
 from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay, QueueState
+from protocol.relays.kept import RelayHealth
 from protocol.relays.links import format_list_link, format_publisher
 from protocol.relays.relay_list import RelayList, parse_list
 from protocol.relays.selection import merge
@@ -115,12 +116,23 @@ class MailboxReader:
         lists = [parse_list(row[0]) for row in self._connection.execute("SELECT encoded FROM relay_lists")]
         found = {format_key(relay.key): RelayHealthRow(tuple(sorted(relay.operators))) for relay in merge(lists)}
         rows = self._connection.execute(
-            "SELECT relay, connect_seconds, sessions, failures, kept, missed FROM relay_health"
+            "SELECT relay, connect_seconds, sessions, failures, kept, missed, "
+            "loops_returned, loops_lost, missing_stored, missing_forwarded FROM relay_health"
         )
-        for relay, seconds, sessions, *counts in rows:
-            key = format_key(relay)
-            operators = found.get(key, RelayHealthRow()).operators
-            found[key] = RelayHealthRow(operators, seconds if sessions else None, sessions, *counts)
+        for row in rows:
+            health = RelayHealth(*row)
+            key = format_key(health.relay)
+            found[key] = RelayHealthRow(
+                operators=found.get(key, RelayHealthRow()).operators,
+                connect_seconds=health.connect_seconds if health.sessions else None,
+                sessions=health.sessions,
+                failures=health.failures,
+                kept=health.kept,
+                missed=health.missed,
+                loops_returned=health.loops_returned,
+                loops_lost=health.loops_lost,
+                drops=health.drops,
+            )
         return found
 
     def _own_relays(self) -> tuple[OwnRelay, ...]:

@@ -111,6 +111,10 @@ class RelayHealthRow(Struct, frozen=True):
     failures: int = 0
     kept: int = 0
     missed: int = 0
+    loops_returned: int = 0
+    loops_lost: int = 0
+    drops: bool = False
+    """Whether too many were lost of late."""
 
 
 class MessageChange(MessageRow, frozen=True, tag_field="kind", tag="message"):

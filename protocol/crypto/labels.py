@@ -31,6 +31,8 @@ VISIBLE_PSK = b"kassiber 1 visible"
 VISIBLE_COMMITMENT = b"kassiber 1 visible commitment"
 VISIBLE_CODE = b"kassiber 1 visible code"
 
+LOOP_SENDER = b"kassiber 1 loop sender"
+
 DATABASE = b"kassiber 1 database"
 RELAY_DATABASE = b"kassiber 1 relay database"
 EMBEDDED_RELAY_KEY = b"kassiber 1 embedded relay key"

@@ -1,6 +1,6 @@
 """How relays serve this node: how long connecting takes, and whether what they took custody of arrives (Spec 11 §7).
 
-Of hosts that this node dials anyway; nothing is sent to find out.
+Of hosts that this node dials anyway; nothing is sent to find out but loops, whose places are there anyway.
 """
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from protocol.relays.kept import RelayHealth
 from protocol.step import Step
 
 _NEWEST = 0.125
-"""What the last connection counts in the mean."""
+"""What the last connection, or loop, counts in a mean."""
 
 
 def connected(step: Step, relay: RelayKey, seconds: float) -> None:
@@ -40,6 +40,26 @@ def missed(step: Step, route_id: int) -> None:
     if route is not None:
         row = _row(step, route.relay)
         step.tx.relay_health.save(replace(row, missed=row.missed + 1))
+
+
+def loop_done(step: Step, relay: RelayKey, *, forwarded: bool) -> None:
+    """Of what this node sent to itself through a relay, it brought one on (`forwarded`), or gave one back."""
+    row = _row(step, relay)
+    step.tx.relay_health.save(_missing(replace(row, loops_returned=row.loops_returned + 1), 0.0, forwarded))
+
+
+def loop_lost(step: Step, relay: RelayKey, *, forwarded: bool) -> bool:
+    """It did not. Whether that is too often now, and was not before."""
+    before = _row(step, relay)
+    row = _missing(replace(before, loops_lost=before.loops_lost + 1), 1.0, forwarded)
+    step.tx.relay_health.save(row)
+    return row.drops and not before.drops
+
+
+def _missing(row: RelayHealth, one: float, forwarded: bool) -> RelayHealth:
+    if forwarded:
+        return replace(row, missing_forwarded=row.missing_forwarded + _NEWEST * (one - row.missing_forwarded))
+    return replace(row, missing_stored=row.missing_stored + _NEWEST * (one - row.missing_stored))
 
 
 def forget_unused(step: Step, used: set[RelayKey]) -> None:

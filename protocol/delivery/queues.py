@@ -153,6 +153,15 @@ def subscribe(step: Step, session: HostSession, queue: OwnQueue) -> None:
     step.send(session.connection, Subscribe(request, session.subscribe(queue.id), queue.receive_id))
 
 
+def listen_again(step: Step, hosts: Hosts, queue_id: int) -> None:
+    """The handshake came: have what was held on any of the contact's queues delivered once more."""
+    of = step.tx.queues.get(queue_id)
+    for queue in step.tx.queues.find(contact=of.contact if of is not None else None):
+        host = hosts.hosts.get((queue.relay, hosts.group_of(queue)))
+        if host is not None and host.session is not None and host.session.held.get(queue.id):
+            subscribe(step, host.session, queue)
+
+
 def settle(step: Step, session: HostSession, queue: OwnQueue) -> None:
     """Have the sealed invitation erased."""
     step.send(session.connection, Settle(session.request(step, Ask.SETTLE, queue.id), queue.receive_id))

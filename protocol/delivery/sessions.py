@@ -4,7 +4,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from protocol.keys import SHARED, Connection, Group, HandshakeHash, RelayKey, Request, Subscription
-from protocol.limits import MAX_IN_FLIGHT_DEPOSITS
+from protocol.limits import DELIVERY_WINDOW, MAX_HELD_BEFORE_HANDSHAKE, MAX_IN_FLIGHT_DEPOSITS
 from protocol.step import Step
 from protocol.wire.commands import Command
 
@@ -25,6 +25,7 @@ class Ask(Enum):
     CLAIM = auto()
     JOIN = auto()
     DEPOSIT = auto()
+    CLAIM_LOOP = auto()
 
 
 class Pending(NamedTuple):
@@ -118,6 +119,17 @@ class HostSession:
     def has_room(self) -> bool:
         """Whether another deposit may be in flight."""
         return self.in_flight < MAX_IN_FLIGHT_DEPOSITS
+
+    def hold(self, queue: int) -> bool:
+        """Leave an envelope at the relay until the handshake comes; after enough of them, drop.
+
+        What is held takes room in the windows of the queue and of the connection, which others need.
+        """
+        held = self.held.get(queue, 0)
+        if held >= DELIVERY_WINDOW - 1 or sum(self.held.values()) >= MAX_HELD_BEFORE_HANDSHAKE:
+            return False
+        self.held[queue] = held + 1
+        return True
 
     def subscribe(self, queue: int) -> Subscription:
         """A fresh subscription number; an older one of the same queue means nothing any more."""

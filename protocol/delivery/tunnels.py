@@ -17,7 +17,7 @@ from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code, PeerError
 from protocol.forwarding.descriptor import check_descriptor
 from protocol.forwarding.onion import open_reply, seal_onion
-from protocol.keys import Connection, Digest, Group, HandshakeHash, RelayKey, Request
+from protocol.keys import LOOPS, Connection, Digest, Group, HandshakeHash, RelayKey, Request
 from protocol.limits import MAX_DESTINATIONS_PER_SESSION, MAX_FORWARDS_PER_SESSION
 from protocol.step import Step
 from protocol.wire.commands import (
@@ -39,6 +39,8 @@ REPLY_SECONDS = 150.0
 """The entry tells after 120 s that no reply came; beyond this it is not waited for either."""
 NAMING_SECONDS = 60.0
 """The entry tells after 30 s that it cannot reach a relay."""
+_MOST_UNDER_WAY = MAX_FORWARDS_PER_SESSION - 2
+"""A loop and a drop have their places beside these (Spec 10 §9)."""
 
 
 class Far:
@@ -74,8 +76,8 @@ class Tunnel(HostSession):
         super().__init__(entry.connection, far.relay, HandshakeHash(b""), far.group)
         self.entry = entry
         self._far = far
-        self._number = number
-        self._descriptor = descriptor
+        self.destination = number
+        self.descriptor = descriptor
         self._tunnels = tunnels
 
     def patience(self, step: Step) -> float:
@@ -83,7 +85,7 @@ class Tunnel(HostSession):
 
     @property
     def has_room(self) -> bool:
-        return super().has_room and self._tunnels.under_way(self.entry) < MAX_FORWARDS_PER_SESSION
+        return super().has_room and self._tunnels.under_way(self.entry) < _MOST_UNDER_WAY
 
     def send(self, step: Step, command: Command) -> None:
         """Deposits and claims; nothing else has a meaning here."""
@@ -94,11 +96,11 @@ class Tunnel(HostSession):
                 content = OnionClaim(named, sender_key, signature)
             case _:
                 raise AssertionError(f"{type(command).__name__} in a tunnel")
-        key = self._descriptor
+        key = self.descriptor
         onion, reply_key = seal_onion(step.suite, step.entropy, self.relay, key.epoch, key.key, content)
         number = self.entry.number()
         self._tunnels.sealed[self.connection, number] = _Sealed(self._far, self, request, reply_key)
-        step.send(self.connection, Forward(number, self._number, onion))
+        step.send(self.connection, Forward(number, self.destination, onion))
 
 
 class _Naming(Struct):
@@ -142,7 +144,7 @@ class Tunnels:
         far.asked_on = session
         number = numbers.setdefault(relay, len(numbers))
         request = session.number()
-        deadline = step.now.service + NAMING_SECONDS
+        deadline = step.now.service + NAMING_SECONDS + session.patience(step)
         self._naming[session.connection, request] = _Naming(far, session, number, deadline)
         step.wake_at(deadline)
         step.send(session.connection, Via(request, number, host, relay))
@@ -200,6 +202,12 @@ class Tunnels:
         if sealed.far.session is sealed.tunnel:
             self._down(step, sealed.far, trouble=reply.code is not Code.REFUSED)
         return sealed.far
+
+    def leave(self, step: Step, relay: RelayKey, entry: RelayKey, group: Group) -> None:
+        """A tunnel through which something could not be brought."""
+        far = self._far.get((relay, entry, group))
+        if far is not None and far.session is not None:
+            self._down(step, far)
 
     def lost(self, entry: HostSession) -> None:
         """The session with an entry is over."""
@@ -273,5 +281,5 @@ class Tunnels:
         far.next_try = step.now.service + troubles.pause_seconds(step, far.failures)
         far.failures = min(far.failures + 1, 32)
         step.wake_at(far.next_try)
-        if trouble:
+        if trouble and far.group != LOOPS:
             troubles.note(step, far.relay, far.group)

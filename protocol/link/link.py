@@ -34,7 +34,7 @@ class Link(ABC, Generic[Waiting]):
     """One end of a connection. Times are seconds of any clock that does not go back."""
 
     __slots__ = (
-        "_entropy", "_handshake_message", "_heard", "_opened", "_session", "_shaper", "_timing", "_waiting",
+        "_cover", "_entropy", "_handshake_message", "_heard", "_opened", "_session", "_shaper", "_timing", "_waiting",
         "queued_bytes", "real",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Link(ABC, Generic[Waiting]):
         self._session: Session | None = None
         self._handshake_message: bytes | None = None
         self._waiting: list[Waiting] = []
+        self._cover: dict[Stream, bytes] = {}
         self._shaper = shaper
         self._heard = self._opened = now
         self.queued_bytes = 0  # of commands that wait to be packed
@@ -86,8 +87,12 @@ class Link(ABC, Generic[Waiting]):
             return []
         return self._unpack(session.receiving.decrypt(data))
 
-    def queue(self, command: Command) -> None:
-        """Leaves with a coming frame, in order. Raises PeerError LIMIT: the peer does not take what it asked for."""
+    def queue(self, command: Command, stream: Stream = Stream.PAYLOAD) -> None:
+        """Leaves with a coming frame of the stream, in order; of loops and drops there is one, and a later one takes
+        its place. Raises PeerError LIMIT: the peer does not take what it asked for."""
+        if stream is not Stream.PAYLOAD:
+            self._cover[stream] = encode(command)
+            return
         waiting, length = self._prepare(command)
         assert length <= _ONE_SLOT, "every command fits the frames of every policy"
         self.queued_bytes += length
@@ -107,8 +112,12 @@ class Link(ABC, Generic[Waiting]):
         if turn is None:
             return None
         self.real = bool(self._waiting) and turn.stream is Stream.PAYLOAD
-        plaintext = _pad_commands(self._pack(room(turn.most_slots))) if self.real else _EMPTY
+        plaintext = _pad_commands(self._pack(room(turn.most_slots))) if self.real else self._cover_of(turn.stream)
         return self._session.sending.encrypt(plaintext)
+
+    def _cover_of(self, stream: Stream) -> bytes:
+        command = self._cover.pop(stream, None) if self._cover else None
+        return _EMPTY if command is None else _pad_commands([command])
 
     def taken(self, now: float) -> None:
         """The transport took what `transmit` gave it only now. Wanted wherever that takes time."""

@@ -15,6 +15,7 @@ from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, entries, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import queue_content
+from protocol.delivery.loops import Loops, is_loop
 from protocol.delivery.sessions import Ask, HostSession, Pending
 from protocol.delivery.waiting import Waiting
 from protocol.effects import Answer, Disconnect, Effect
@@ -37,8 +38,6 @@ from protocol.events import (
 )
 from protocol.events import Received as FrameReceived
 from protocol.limits import (
-    DELIVERY_WINDOW,
-    MAX_HELD_BEFORE_HANDSHAKE,
     MAX_IN_FLIGHT_DEPOSITS,
     MAX_UNDELIVERED_ENVELOPES,
 )
@@ -85,10 +84,11 @@ class Personal:
 
     def __init__(
         self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0, *, forward: bool = False,
-        isolated: bool = False,
+        isolated: bool = False, constant: bool = False,
     ) -> None:  # fmt: skip
         """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3). `forward`: relays of
-        contacts are reached by an entry relay only (Spec 12). `isolated`: contacts share no session (Spec 7 §8)."""
+        contacts are reached by an entry relay only (Spec 12). `isolated`: contacts share no session (Spec 7 §8).
+        `constant`: links have streams for loops and drops (Spec 10 §4)."""
         self._suite = suite
         self._entropy = entropy
         # What is reported missing may have come while the report was being mixed.
@@ -96,6 +96,7 @@ class Personal:
         self._features = features
         self._hosts = Hosts(forward, isolated)
         self._waiting = Waiting(self._hosts)
+        self._loops = Loops(constant)
         self._wake = math.inf
         self._next_housekeeping = 0.0
         self._missing: set[int] = set()
@@ -144,6 +145,7 @@ class Personal:
         queues.want_hosts(step, self._hosts)
         self._hosts.hang_up_on_the_silent(step)
         self._waiting.time_passed(step)
+        self._loops.time_passed(step, self._hosts)
         timeline.show_overdue(step)
         touched = outbox.reroute(step, self._hosts) | self._missing
         self._missing = {contact for contact in self._missing if outbox.send_missing(step, contact)}
@@ -171,8 +173,9 @@ class Personal:
         queues.give_up_dropping(step, self._hosts)
         inviting.expire_due(step, self._hosts)
         hosts = self._hosts
+        self._loops.keep_queues(step, hosts)
         used = queues.hosts_of(step, hosts) | routes.hosts_of(step, hosts) | joining.hosts_of(step, hosts)
-        hosts.forget_unused(step, used)
+        hosts.forget_unused(step, used | self._loops.used(step))
         outbox.repeat_handshakes(step)
         for contact in sorted(outbox.renew(step) | outbox.repeat_routes(step) | pairing.renew(step)):
             outbox.pump(step, self._hosts, contact)
@@ -204,10 +207,11 @@ class Personal:
         outbox.deposit_again(step, self._hosts, session)
         routes.reach_again(step, self._hosts)
         self._waiting.go_on(step)
+        self._loops.supply(step, self._hosts)
         self._pump_all(step, outbox.reroute(step, self._hosts))
 
     def _closed(self, step: Step, event: Closed) -> None:
-        self._hosts.closed(step, event.connection)
+        self._loops.closed(event.connection, self._hosts.closed(step, event.connection))
 
     def _unreachable(self, step: Step, event: Unreachable) -> None:
         self._hosts.unreachable(step, event.relay, event.group)
@@ -234,6 +238,7 @@ class Personal:
         if isinstance(what, Opened):
             step.effects.append(Disconnect(what.connection, Code.INTERNAL))
         self._waiting.failed(step)
+        self._loops.forget()
         self._look_again(step)
         self._hosts.start_anew(step, what.connection if isinstance(what, Closed) else None)
 
@@ -273,6 +278,8 @@ class Personal:
             self._hosts.prompt = True
             self._waiting.joined(step, joining.claimed(step, self._hosts, pending.row, reply))
             outbox.deposit_again(step, self._hosts, session)
+        elif pending.ask is Ask.CLAIM_LOOP:
+            self._loops.claimed(step, self._hosts, pending.row)
 
     def _subscribed(self, _step: Step, session: HostSession, reply: Subscribed) -> None:
         self._answered(session, reply.request)
@@ -297,12 +304,15 @@ class Personal:
             self._use(step, tunnel)
 
     def _returned(self, step: Step, session: HostSession, reply: Returned) -> None:
-        found = self._hosts.tunnels.returned(step, session, reply)
+        ours = self._loops.returned(step, self._hosts, session, reply)
+        found = self._hosts.tunnels.returned(step, session, reply) if not ours else None
         if found is not None:
             tunnel, command = found
             _REPLIES[type(command)](self, step, tunnel, command)
 
     def _refused(self, step: Step, session: HostSession, reply: Refused) -> None:
+        if self._loops.refused(step, self._hosts, session, reply):
+            return
         far = self._hosts.tunnels.refused(step, session, reply)
         if far is not None:
             self._waiting.unreachable(step, far.relay, far.group, "another relay could not reach it")
@@ -320,6 +330,8 @@ class Personal:
             self._waiting.refused(step, pending.row)
         elif pending.ask is Ask.DEPOSIT:
             contact = outbox.deposit_refused(step, self._hosts, session, pending.row, reply.code)
+        elif pending.ask is Ask.CLAIM_LOOP:
+            self._loops.claim_refused(step, self._hosts, pending.row)
         if contact:
             outbox.pump(step, self._hosts, contact)
 
@@ -354,37 +366,20 @@ class Personal:
         envelope = parse_envelope(entry.envelope)
         if envelope.send_id != queue.send_id:
             raise PeerError(Code.MALFORMED, "an envelope of another queue")
-        if queue.contact is None:
+        if is_loop(queue):
+            self._loops.came_back(step, envelope)
+        elif queue.contact is None:
             self._hosts.prompt = True
             contact = inviting.receive_handshake(step, self._hosts, queue, envelope)
             if contact is None:
-                if self._hold(session, queue.id):
+                if session.hold(queue.id):
                     return
             else:
-                self._listen_again(step, queue.id)
+                queues.listen_again(step, self._hosts, queue.id)
                 outbox.pump(step, self._hosts, contact.id)
         else:
             self._open(step, queue.contact, envelope)
         step.send(session.connection, Ack(entry.subscription, entry.sequence))
-
-    def _hold(self, session: HostSession, queue: int) -> bool:
-        """Leave an envelope at the relay until the handshake comes; after enough of them, drop.
-
-        What is held takes room in the windows of the queue and of the connection, which others need.
-        """
-        held = session.held.get(queue, 0)
-        if held >= DELIVERY_WINDOW - 1 or sum(session.held.values()) >= MAX_HELD_BEFORE_HANDSHAKE:
-            return False
-        session.held[queue] = held + 1
-        return True
-
-    def _listen_again(self, step: Step, queue_id: int) -> None:
-        """The handshake came: have what was held on any of the contact's queues delivered once more."""
-        contact = step.tx.queues.get(queue_id)
-        for queue in step.tx.queues.find(contact=contact.contact if contact is not None else None):
-            host = self._hosts.hosts.get((queue.relay, self._hosts.group_of(queue)))
-            if host is not None and host.session is not None and host.session.held.get(queue.id):
-                queues.subscribe(step, host.session, queue)
 
     def _open(self, step: Step, contact_id: int, envelope: Any) -> None:
         contact = step.tx.contacts.get(contact_id)
@@ -409,6 +404,9 @@ class Personal:
 
     def _requested(self, step: Step, event: Requested) -> None:
         _OPERATIONS[type(event.operation)](self, step, event.request, event.operation)
+        if isinstance(event.operation, Configure | ChooseRelays | FollowList):
+            self._next_housekeeping = step.now.service  # this node's own relays may be others
+            step.wake_at(step.now.service)
 
     def _send_text(self, step: Step, request: int, operation: SendText) -> None:
         timeline.check_text(operation.text)

@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from protocol.keys import PublisherKey, RelayKey
 
+MOST_MISSING = 0.3
+
 
 class FollowedList(Struct, frozen=True, gc=False):
     """The newest list of relays that was taken from one publisher (Spec 11). Key: id."""
@@ -32,3 +34,15 @@ class RelayHealth(Struct, frozen=True, gc=False):
     """Envelopes in its custody that contacts have reported as arrived."""
     missed: int
     """Envelopes in its custody that contacts missed, so that they were sent again."""
+    loops_returned: int = 0
+    """Of what this node sent to itself through it (Spec 10 §9), how often it did its part, and how often not."""
+    loops_lost: int = 0
+    missing_stored: float = 0.0
+    """The share, of late, that it had stored and that did not come: a moving mean, of which the last is an eighth."""
+    missing_forwarded: float = 0.0
+    """The share that it was to bring to another relay, and never answered: the same."""
+
+    @property
+    def drops(self) -> bool:
+        """Three in a row, or one in three for long."""
+        return max(self.missing_stored, self.missing_forwarded) > MOST_MISSING

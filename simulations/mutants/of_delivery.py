@@ -321,13 +321,6 @@ OF_DELIVERY = (
         "    parents: list[MessageId] = []",
     ),
     Mutant(
-        "states-go-back",
-        _TIMELINE,
-        "No state of a message goes back.",
-        "        if message is not None and message.mine and message.state < state:",
-        "        if message is not None and message.mine and message.state != state:",
-    ),
-    Mutant(
         "children-wait-for-ever",
         _TIMELINE,
         "What waited for a message is shown when it has come.",

@@ -7,6 +7,7 @@ _COMMANDS = "protocol/machines/queue_commands.py"
 _RELAY = "protocol/machines/relay.py"
 _SUBSCRIPTIONS = "protocol/machines/subscriptions.py"
 _PERSONAL = "protocol/machines/personal.py"
+_SESSIONS = "protocol/delivery/sessions.py"
 
 OF_MACHINES = (
     Mutant(
@@ -149,16 +150,16 @@ OF_MACHINES = (
     ),
     Mutant(
         "acknowledged-before-the-handshake",
-        _PERSONAL,
+        _SESSIONS,
         "What comes before the handshake is left at the relay until it can be opened.",
-        "        if held >= DELIVERY_WINDOW - 1 or sum(session.held.values()) >= MAX_HELD_BEFORE_HANDSHAKE:",
+        "        if held >= DELIVERY_WINDOW - 1 or sum(self.held.values()) >= MAX_HELD_BEFORE_HANDSHAKE:",
         "        if held >= 0:",
     ),
     Mutant(
         "held-envelopes-never-fetched",
         _PERSONAL,
         "What was left at the relay before the handshake is fetched once it has come.",
-        "                self._listen_again(step, queue.id)\n",
+        "                queues.listen_again(step, self._hosts, queue.id)\n",
         "",
     ),
     Mutant(

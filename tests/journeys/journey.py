@@ -60,10 +60,10 @@ class Journey(Stage):
         """What is run in this one's name."""
         return self._launched.get(name) or super().program(name)
 
-    def until(self, condition: Callable[[], Any], failure: str) -> Any:
+    def until(self, condition: Callable[[], Any], failure: str, seconds: float = STEP_SECONDS) -> Any:
         """The condition's value once it is true; else what failed, and what everybody printed."""
         try:
-            return super().until(condition, failure)
+            return super().until(condition, failure, seconds)
         except WorldError:
             raise AssertionError("\n".join([failure, *self.told()])) from None
 

@@ -18,6 +18,20 @@ def test_nodes_with_constant_links_exchange_texts(friends: Journey) -> None:
     friends.arrives("bob", "At the bridge.")
 
 
+def test_what_a_node_with_constant_links_sends_to_itself_comes_back(journey: Journey) -> None:
+    for relay in ("relay-1", "relay-2"):
+        journey.start_relay(relay, "--forward", "any")
+    journey.make_person("alice", *(journey.addresses[relay] for relay in ("relay-1", "relay-2")))
+    journey.traffic = "constant-16"
+    journey.start_node("alice")
+
+    def returned() -> list[int]:
+        return [relay["loops_returned"] for relay in journey.ask("alice", "GET", "/v1/relays")["relays"]]
+
+    journey.until(lambda: min(returned()) >= 2, "loops do not come back", 120.0)
+    assert b" of " in journey.done("alice", "relays")
+
+
 def test_a_preset_that_there_is_not_is_refused_before_anything_starts(friends: Journey) -> None:
     friends.stop_politely("alice")
     refused = friends.kassiber("alice", "up", "--traffic", "constant-8")

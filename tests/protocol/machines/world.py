@@ -13,7 +13,7 @@ from node.store.reader import MailboxReader
 from node.store.relay import RelayStore
 from protocol.crypto.suite import RealSuite
 from protocol.delivery.contacts import new_profile
-from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send
+from protocol.effects import Alarm, Announce, Answer, Dial, Disconnect, Effect, HangUp, Send
 from protocol.errors import Code
 from protocol.events import Closed, Event, Now, Opened, Received, Requested, Started, TimePassed, Unreachable
 from protocol.keys import Connection, Group, HandshakeHash, RelayKey
@@ -125,7 +125,9 @@ class RelayHost(Participant):
 
 
 class Person(Participant):
-    def __init__(self, world: "World", name: str, forward: bool = False, isolated: bool = False) -> None:
+    def __init__(
+        self, world: "World", name: str, forward: bool = False, isolated: bool = False, constant: bool = False
+    ) -> None:
         super().__init__(world, name)
         self.path = world.directory / f"{name}.db"
         self.answers: dict[int, Any] = {}
@@ -133,6 +135,8 @@ class Person(Participant):
         self.features = 0
         self.forward = forward
         self.isolated = isolated
+        self.constant = constant
+        self.alarms: list[str] = []
         self.entropy = SeededEntropy(f"{world.seed} {name}")
         store = MailboxStore(self.path, world.mailbox_key)
         with store.transaction() as tx:
@@ -141,8 +145,9 @@ class Person(Participant):
 
     def open(self) -> tuple[Any, Any]:
         machine = Personal(
-            RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward, isolated=self.isolated
-        )
+            RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward,
+            isolated=self.isolated, constant=self.constant,
+        )  # fmt: skip
         return MailboxStore(self.path, self.world.mailbox_key), machine
 
     def ask(self, operation: Any) -> int:
@@ -215,8 +220,8 @@ class World:
         relay.boot()
         return relay
 
-    def person(self, name: str, *, forward: bool = False, isolated: bool = False) -> Person:
-        person = Person(self, name, forward, isolated)
+    def person(self, name: str, *, forward: bool = False, isolated: bool = False, constant: bool = False) -> Person:
+        person = Person(self, name, forward, isolated, constant)
         self.people.append(person)
         person.boot()
         return person
@@ -252,6 +257,9 @@ class World:
                 who.answers[effect.request] = effect.result
             case HangUp():
                 self.hang_up(who, effect)
+            case Alarm():
+                assert isinstance(who, Person)
+                who.alarms.append(effect.host)
             case Announce():
                 pass
             case _:
