@@ -82,5 +82,7 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Each further step of a call takes no longer: people compare codes, nodes make and accept an invitation."""
     list_renewal_seconds: float = 86_400.0
     """A relay that offered a list of relays is asked for the next one about this often, ± 50 % (Spec 11 §5)."""
+    card_renewal_seconds: float = 3_600.0
+    """A node looks about this often, ± 50 %, whether its directory cards need other invitations (Spec 13 §4)."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

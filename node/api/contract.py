@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from node.api.errors import ApiError
+from node.cards import Cards
 from node.meeting import Meetings
 from node.store.rows import Reader, RelayRow
 from node.traffic_meter import Sent
@@ -56,6 +57,10 @@ class Node(Protocol):
 
     async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
         """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
+
+    @property
+    def cards(self) -> Cards:
+        """Directory cards: one's own, and those of others."""
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Run `query` on a reader connection, in a thread of its own."""

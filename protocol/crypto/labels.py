@@ -20,6 +20,7 @@ SIGN_CLAIM = b"kassiber 1 sign claim"
 SIGN_PROVE = b"kassiber 1 sign prove"
 SIGN_CUSTODY = b"kassiber 1 sign custody"
 SIGN_RELAY_LIST = b"kassiber 1 sign relay list"
+SIGN_CARD = b"kassiber 1 sign card"
 
 ONION = b"kassiber 1 onion"
 SIGN_DESCRIPTOR = b"kassiber 1 sign descriptor"

@@ -30,12 +30,14 @@ from protocol.limits import BODY_BYTES, FIRST_PAYLOAD_BYTES, INVITATION_PADDED_B
 from protocol.link import offers
 from protocol.link.initiator import InitiatorLink
 from protocol.link.responder import ResponderLink
+from protocol.relays.card import read_card
 from protocol.relays.relay_list import ListedRelay, RelayList, read_list
 from protocol.relays.selection import merge
 from protocol.session import handshake, ratchet
 from protocol.session.identity import make_identity
-from protocol.session.invitation import Invitation, Route, decode_invitation, link_keys, open_invitation
+from protocol.session.invitation import Invitation, Route, decode_invitation, format_link, link_keys, open_invitation
 from protocol.timing import Timing
+from protocol.wire.addresses import Host
 from protocol.wire.codec import encode
 from protocol.wire.commands import Deposit
 from protocol.wire.frames import MAX_COMMAND_BYTES, encode_frame
@@ -129,6 +131,16 @@ class _Liar(RealSuite):
 
     def kem_public(self, seed: KemSeed) -> KemPublic:
         return KemPublic(self._key)
+
+
+_CARD_LINK = format_link(((Host("ws", "relay.example", 1), RELAY),), InvitationSecret(bytes(32)))
+CARD = encode(("alice", RELAY, RELAY + bytes(32), 7, 29_720_000, [_CARD_LINK]))
+
+
+def card(data: bytes) -> None:
+    """The content of a card of somebody who signs whatever they like."""
+    signature = SUITE.sign(RELAY_KEY, labels.SIGN_CARD + sha256(data))
+    read_card(SUITE, encode(("kassiber card", 1, data, signature)), RELAY, Minute(29_719_000))
 
 
 def handshake_body(data: bytes) -> None:

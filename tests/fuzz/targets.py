@@ -124,6 +124,7 @@ TARGETS = {
     "onion-reply": Target(
         hostile.onion_reply, [padded(encode(OnionClaimed(None))), padded(encode(Unwanted(Code.FULL)))]
     ),
+    "card": Target(hostile.card, [hostile.CARD]),
     "relay-list": Target(parse_list, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
     "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
     "relay-list-text": Target(from_file, [to_text(bytes(100)).encode()], 400),

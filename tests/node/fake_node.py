@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import trio
 from msgspec.structs import asdict, replace
 
+from node.cards import Cards
 from node.entropy import SystemEntropy
 from node.meeting import Meetings
 from node.store.rows import (
+    CardRow,
     Change,
     ContactChange,
     ContactRow,
@@ -44,7 +46,7 @@ from protocol.operations import (
 )
 from protocol.timing import Timing
 from protocol.wire.addresses import Host, format_key
-from protocol.wire.commands import Preset
+from protocol.wire.commands import Done, Kept, Lookup, Preset, Publish, Refused
 
 T = TypeVar("T")
 NUMBER = " ".join(["12345"] * 12)
@@ -61,6 +63,7 @@ class FakeNode:
         self.traffic = Preset.BATCHED
         self.forward = False
         self.discovery = False
+        self.cards = Cards(self, SystemEntropy(), Timing())
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
@@ -99,6 +102,10 @@ class FakeNode:
     async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
         await trio.lowlevel.checkpoint()
         raise WorldError(f"{host.authority} cannot be asked for its list: nobody is there.")
+
+    async def ask_directory(self, host: Host, relay: RelayKey, command: Publish | Lookup) -> Done | Kept | Refused:
+        await trio.lowlevel.checkpoint()
+        raise WorldError(f"{host.authority} cannot be asked for cards: nobody is there.")
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         return await trio.to_thread.run_sync(query, self._reader())
@@ -176,6 +183,9 @@ class FakeReader:
         return self._node.own_relays
 
     def nearby(self) -> Sequence[NearbyRow]:
+        return ()
+
+    def cards(self) -> Sequence[CardRow]:
         return ()
 
     def relay_lists(self) -> Sequence[RelayListRow]:

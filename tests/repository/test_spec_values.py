@@ -68,6 +68,8 @@ def test_every_item_is_in_the_table_of_spec_5(shape: type[Struct]) -> None:
         (12, ["ONION_BYTES", "REPLY_BYTES", "CLAIM_REPLY_BYTES", "ONION_KEY_DAYS", "MAX_DESTINATIONS_PER_SESSION"]),
         (12, ["MAX_NEW_DESTINATIONS_PER_HOUR", "MAX_OPEN_DESTINATIONS"]),
         (12, ["MAX_FORWARDS_PER_SESSION", "MAX_POOLED_FORWARDS"]),
+        (13, ["MAX_CARD_BYTES", "MAX_CARD_NAME_BYTES", "MAX_CARD_INVITATIONS", "MAX_LINK_BYTES", "MAX_CARD_DAYS"]),
+        (13, ["MAX_CARDS", "MAX_PUBLISHES_PER_SESSION", "MAX_LOOKUPS_PER_SESSION", "LOOKUPS_AT_ONCE"]),
     ],
 )  # fmt: skip
 def test_every_limit_that_two_programs_share_is_in_its_spec(number: int, names: list[str]) -> None:
