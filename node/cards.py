@@ -85,10 +85,18 @@ class Cards:
             if not rows:
                 raise CallerError(f"You have no card {name!r}. See: kassiber card list")
             for row in rows:
-                host, key = parse_address(row.relay)
                 await self._cancel(row.links)
-                await self._bring(name, host, key, ())
-                await self._node.request(ForgetCard(row.card))
+                try:
+                    await self._take_down(row)
+                except WorldError as error:
+                    raise WorldError(f"{error} It will be tried again while your node runs: kassiber up") from None
+
+    async def _take_down(self, row: CardRow) -> None:
+        """Have its relay keep it no more, then forget it. Raises WorldError."""
+        host, relay = parse_address(row.relay)
+        with suppress(CallerError):  # it keeps none any more, or another's: there is nothing to take down
+            await self._bring(row.name, host, relay, ())
+        await self._node.request(ForgetCard(row.card))
 
     async def accept(self, card: str, name: str | None) -> ContactMade:
         """Become a contact of whoever has this card, `name@relay`. Raises CallerError, WorldError."""
@@ -130,7 +138,13 @@ class Cards:
                     log.warning("a directory card could not be renewed: %s", error)
 
     async def _renew(self, row: CardRow) -> None:
-        """If it needs to be. Raises CallerError, WorldError."""
+        """If it needs to be; one that was withdrawn, while its relay was away, is taken down.
+
+        Raises CallerError, WorldError.
+        """
+        if not row.links:
+            await self._take_down(row)
+            return
         now = _now().wall
         good = {
             invitation.invitation

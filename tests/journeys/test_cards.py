@@ -83,6 +83,19 @@ def test_a_name_is_its_first_owners_also_after_the_relay_was_down(strangers: Jou
     strangers.until(partial(_has, strangers, "alice"), "alice has nobody")
 
 
+def test_a_card_that_is_withdrawn_while_its_relay_is_down_goes_once_it_is_up(strangers: Journey) -> None:
+    strangers.done("alice", "card", "publish", "amsel")
+    strangers.stop_politely("relay-1")
+    later = strangers.kassiber("alice", "card", "withdraw", "amsel")
+    assert later.returncode == 69
+    assert b"tried again" in later.stderr
+    strangers.start_relay("relay-1", "--cards")
+    strangers.until(lambda: strangers.ask("alice", "GET", "/v1/cards")["cards"] == [], "it is still there")
+    again = strangers.kassiber("bob", "accept", f"amsel@{place(strangers)}")
+    assert b"Nobody is found as 'amsel'" in again.stderr
+    assert still_open(strangers, "alice") == 0
+
+
 def _has(journey: Journey, name: str) -> bool:
     return states(journey, name) == ["active"]
 
