@@ -67,6 +67,7 @@ class PersonalNode:
         self.traffic = settings.traffic
         self.forward = settings.forward
         self.discovery = settings.discovery
+        self.proxy = str(settings.proxy) if settings.proxy is not None else None
         self.list_errors: dict[int, str] = {}
         self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
         self.cards = Cards(self, SystemEntropy(), timing)

@@ -46,6 +46,10 @@ class Node(Protocol):
     def discovery(self) -> bool:
         """Whether contacts are found on local networks."""
 
+    @property
+    def proxy(self) -> str | None:
+        """By which it makes all connections."""
+
     def sent(self) -> Sent:
         """What its links to relays sent in the last hour."""
 

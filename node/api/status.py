@@ -20,6 +20,8 @@ class Status(Struct, frozen=True):
     unread: int
     waiting: int
     """Messages and envelopes that nobody has taken custody of yet. Receipts wait for their time, and do not count."""
+    queued: int
+    """Of these, messages."""
     last_change: int
     traffic: str
     """What links follow (Spec 10 §2)."""
@@ -27,6 +29,8 @@ class Status(Struct, frozen=True):
     """Whether contacts' relays are reached by this node's own only (Spec 12)."""
     discovery: bool
     """Whether contacts are found on local networks (Spec 9)."""
+    proxy: str | None
+    """By which all connections are made, in this run."""
 
 
 class NewName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,10 +51,12 @@ async def show(call: Call) -> Reply:
             contacts=len(contacts),
             unread=sum(contact.unread for contact in contacts),
             waiting=reader.waiting(),
+            queued=reader.queued(),
             last_change=reader.last_change(),
             traffic=NAMES[call.node.traffic],
             forward=call.node.forward,
             discovery=call.node.discovery,
+            proxy=call.node.proxy,
         )
 
     return Reply(await call.node.read(query))

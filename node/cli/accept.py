@@ -30,6 +30,7 @@ def accept(
 ) -> None:
     """Accept an invitation. The person who made it is a contact once their node has answered."""
     body = read_invitation(invitation) | ({} if name is None else {"name": name})
+    print("Asking the relay that holds it, or another way if that does not answer.", file=sys.stderr)
     with node_for(where, settle=SETTLE_SECONDS) as client:
         made = client.request("POST", "/v1/contacts", body)
         row = client.request("GET", f"/v1/contacts/{made['contact']}")
@@ -37,7 +38,7 @@ def accept(
         print_json(row)
         return
     print(f"Accepted. It is contact {row['contact']}, {visible(row['name'])}; waiting for their node to answer.")
-    print(f"Compare safety numbers, best in person: kassiber verify {row['contact']}")
+    print(f"Compare safety numbers, best in person: kassiber verify {row['contact']}{where.words}")
 
 
 def read_invitation(given: str) -> dict[str, str]:

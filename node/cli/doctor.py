@@ -8,7 +8,7 @@ from node.api.client import Client
 from node.api.errors import ApiError
 from node.cli.exits import OK, UNAVAILABLE
 from node.cli.profiles import HERE, Json, Where
-from node.cli.terminal import print_json, visible
+from node.cli.terminal import counted, print_json, visible
 from node.profile import Profile, ProfileInUseError, locked, runtime_directory
 from protocol.errors import KassiberError
 
@@ -192,12 +192,15 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
     relays = status["relays"]
     if status["discovery"]:
         yield from _local_network()
+    if status["proxy"]:
+        yield "ok", f"This run makes all connections by the proxy {status['proxy']}", ""
     if status["forward"]:
         yield from _entries(len(relays))
     for relay in relays:
         level: Level = _LEVELS.get(relay["state"], "wrong")
         why = f": {relay['error']}" if relay["error"] else ""
-        remedy = "Is this machine online? Else the relay may be down: others are used" if level == "wrong" else ""
+        first = f"Is the proxy there, {status['proxy']}?" if status["proxy"] else "Is this machine online?"
+        remedy = f"{first} Else the relay may be down: others are used" if level == "wrong" else ""
         yield level, f"{relay['host']} is {relay['state']}{why}", remedy
     if not relays and not status["direct"]:
         yield (
@@ -207,8 +210,8 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
         )
     elif len(relays) == 1:
         yield "note", "There is one relay: without it nobody reaches you", "Add a second: kassiber relays add ADDRESS"
-    if status["waiting"]:
-        yield "note", f"{status['waiting']} messages wait for a relay to take them", ""
+    if status["queued"]:
+        yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", "Links send in their own time"
     for contact in contacts:
         if contact["state"] == "refused":
             yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"

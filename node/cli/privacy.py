@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from node.cli.exits import OK
 from node.cli.profiles import HERE, Json, Where
-from node.cli.terminal import print_json, print_table
+from node.cli.terminal import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from node.privacy import Estimate, Measured
@@ -58,7 +58,7 @@ _STRAIGHT = (
 )
 _FORWARDED = "One that keeps a contact's queue does not see this node, but a relay of yours."
 _CONTACT = (
-    "A contact sees when you write. Its receipts leave every {minutes:g} minutes on average, read or not: they "
+    "A contact sees when you write. Its receipts leave every {minutes} on average, read or not: they "
     "tell that this node was connected then."
 )
 
@@ -130,7 +130,7 @@ def _tell(measured: "Measured", here: dict[str, Any]) -> Iterator[str]:
         _MEASURED.format(version=measured.version, seeds=measured.seeds),
         _OBSERVER,
         _RELAY.format(ways=_FORWARDED if here["forward"] else _STRAIGHT),
-        _CONTACT.format(minutes=means[here["traffic"] or "batched"]),
+        _CONTACT.format(minutes=counted(means[here["traffic"] or "batched"], "minute")),
         *_tell_here(here),
     ):
         yield from (*textwrap.wrap(paragraph, _COLUMNS), "")
@@ -156,7 +156,8 @@ def _tell_here(here: dict[str, Any]) -> Iterator[str]:
         return
     frames, size = (sent[f"real_{kind}"] + sent[f"cover_{kind}"] for kind in ("frames", "bytes"))
     yield (
-        f"Within {sent['seconds'] / 60:.0f} minutes this node sent {frames} frames to relays ({size / 1e6:.2f} MB), "
+        f"Within {counted(round(sent['seconds'] / 60), 'minute')} this node sent {frames} frames to relays "
+        f"({size / 1e6:.2f} MB), "
         f"{sent['real_frames']} with something in them ({sent['real_bytes'] / 1e6:.2f} MB) and "
         f"{sent['cover_frames']} of cover ({sent['cover_bytes'] / 1e6:.2f} MB)."
     )

@@ -1,5 +1,6 @@
 """Which profile a command is about, and the node that answers for it: the running one, or one for the moment."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -45,6 +46,11 @@ class Where:
     @property
     def directory(self) -> Path:
         return self.profile or default_directory()
+
+    @property
+    def words(self) -> str:
+        """What must follow a command that is hinted at, for it to be about the same profile."""
+        return f" --profile {shlex.quote(str(self.profile))}" if self.profile is not None else ""
 
     def open(self) -> Profile:
         """Raises NoProfileError."""

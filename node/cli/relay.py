@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from node.cli.exits import NoInputError
+
 if TYPE_CHECKING:
     from node.relay import ServedRelay
 
@@ -45,6 +47,8 @@ def relay(
     from node.settings import parse_proxy_setting, read_settings
     from protocol.timing import Timing
 
+    if relay_list is not None and not relay_list.is_file():
+        raise NoInputError(f"{relay_list} is no file. A list to offer is made by: kassiber relays sign")
     configure_logs()
     timing = read_settings(directory / "settings.toml").timing
     if timing != Timing():

@@ -180,7 +180,7 @@ def sign(
     print(f"Publisher {signed.publisher}")
     if signed.operators < 2:
         print("It names one operator: nobody without relays of their own can choose two from it.", file=sys.stderr)
-    print(f"Have a relay offer it: kassiber relay --list {output}")
+    print(f"Have a relay offer it: kassiber relay --directory DIRECTORY --list {output}")
     if text:
         print(to_text(signed.encoded))
 

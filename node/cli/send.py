@@ -46,10 +46,18 @@ def send(
     if json:
         print_json(queued | {"state": state})
     elif state == "queued":
-        print("queued: no relay has it yet; a running node will send it (kassiber up)", file=sys.stderr)
+        print(f"queued: no relay has it yet; {_what_next(where, client)}", file=sys.stderr)
     else:
         print(f"{state} to {visible(found['name'])}", file=sys.stderr)
     return QUEUED if state == "queued" else OK
+
+
+def _what_next(where: Where, client: Client) -> str:
+    if not client.is_running():
+        return f"a running node will send it (kassiber up{where.words})"
+    traffic = client.request("GET", "/v1/status")["traffic"]
+    own_time = "" if traffic == "direct" else f", at times of its links' own ({traffic})"
+    return f"the node that runs goes on{own_time} (kassiber status{where.words})"
 
 
 def await_custody(client: Client, message_id: str, after: int, seconds: float) -> str:

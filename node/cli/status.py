@@ -6,7 +6,7 @@ from typing import Any
 from node.api.client import Client
 from node.cli.exits import OK, UNAVAILABLE
 from node.cli.profiles import HERE, Json, Where
-from node.cli.terminal import clock, print_json, visible
+from node.cli.terminal import clock, counted, print_json, visible
 
 
 def status(*, json: Json = False, where: Where = HERE) -> int:
@@ -30,9 +30,10 @@ def status(*, json: Json = False, where: Where = HERE) -> int:
 def _print(found: dict[str, Any]) -> None:
     print(f"Name      {visible(found['name'] or '(none: nobody is told one)')}")
     print(f"Contacts  {found['contacts']}, {found['unread']} unread")
-    print(f"Waiting   {found['waiting']} that no relay has yet")
+    print(f"Waiting   {counted(found['queued'], 'message')} that no relay has yet")
     ways = "by your own relays only" if found["forward"] else "straight"
-    print(f"Traffic   {found['traffic']}; contacts' relays are reached {ways}")
+    by = f"; by the proxy {visible(found['proxy'])}" if found["proxy"] else ""
+    print(f"Traffic   {found['traffic']}; contacts' relays are reached {ways}{by}")
     if found["direct"]:
         print(f"Direct    {found['direct']}")
     for relay in found["relays"]:

@@ -52,6 +52,11 @@ def width(text: str) -> int:
     )
 
 
+def counted(number: float, what: str) -> str:
+    """`1 minute`, `2 minutes`."""
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """A time of day for people, with the date where it is not today's. Any number is a time to somebody's clock."""
     try:

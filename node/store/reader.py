@@ -202,7 +202,6 @@ class MailboxReader:
 
     def waiting(self) -> int:
         """Messages, and envelopes of other things, that no relay has custody of; queues to be erased."""
-        queued = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()[0]
         unstored = self._connection.execute(
             """SELECT count(*) FROM envelopes e WHERE stored_at IS NULL
                 AND NOT EXISTS (SELECT 1 FROM items i WHERE i.sealed = e.id AND i.kind = ?)""",
@@ -211,7 +210,12 @@ class MailboxReader:
         dropping = self._connection.execute(
             "SELECT count(*) FROM queues WHERE state = ?", (QueueState.DROPPING.value,)
         ).fetchone()[0]
-        return int(queued) + int(unstored) + int(dropping)
+        return self.queued() + int(unstored) + int(dropping)
+
+    def queued(self) -> int:
+        """Messages that no relay has custody of."""
+        row = self._connection.execute("SELECT count(*) FROM messages WHERE mine = 1 AND state = 1").fetchone()
+        return int(row[0])
 
     def _identity(self) -> Identity:
         row = self._connection.execute("SELECT identity FROM profile").fetchone()

@@ -195,3 +195,6 @@ class Reader(Protocol):
 
     def waiting(self) -> int:
         """Messages and envelopes of ours that no relay or contact has taken custody of yet."""
+
+    def queued(self) -> int:
+        """Of these, messages."""

@@ -45,7 +45,7 @@ from protocol.wire.commands import Claim, Claimed
 
 MAX_CANDIDATES = 4
 """A link names two relays, a file three; more than one attempt may name others."""
-USED = "This invitation was used by someone else, withdrawn, or has expired; ask for a new one."
+USED = "This invitation was used already, withdrawn, or has expired. If it was not you who used it, ask for a new one."
 
 
 class Candidate(Struct, array_like=True, frozen=True):

@@ -66,7 +66,7 @@ QUICK = {
         _NOBODY,
     ),
     Preset.CONSTANT: Plan(
-        10, Extent(4, 1.0, contacts=2), Extent(6, 2.0, 200.0), Extent(6, 2.0, 24.0), Extent(20, 1.0, 400.0, 6), _NOBODY,
-        _NOBODY, busy_seeds=20,
+        10, Extent(3, 1.0, contacts=2), Extent(4, 1.5, 200.0, 2), Extent(4, 1.5, 48.0, 2), Extent(14, 1.0, 400.0, 4),
+        _NOBODY, _NOBODY, busy_seeds=18,
     ),
 }  # fmt: skip

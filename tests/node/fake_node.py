@@ -64,6 +64,7 @@ class FakeNode:
         self.forward = False
         self.discovery = False
         self.cards = Cards(self, SystemEntropy(), Timing())
+        self.proxy: str | None = None
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
         self.own_relays: list[tuple[str, RelayKey]] = []
@@ -219,5 +220,8 @@ class FakeReader:
         return self._events[-1].change if self._events else 0
 
     def waiting(self) -> int:
+        return self.queued()
+
+    def queued(self) -> int:
         rows = self.messages(None, 0, 1_000)
         return sum(row.state == "queued" for row in rows)

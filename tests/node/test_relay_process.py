@@ -212,6 +212,7 @@ def test_a_damaged_or_open_key_is_refused(tmp_path: Path) -> None:
         load_key(path)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="loopback addresses by the thousand and /proc")
 def test_ten_thousand_connections_opened_and_left_cost_little_and_disturb_nobody(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

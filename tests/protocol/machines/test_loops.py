@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from protocol.mailbox import OwnQueue, QueueState
@@ -113,6 +114,7 @@ def test_an_entry_that_brings_nothing_on_and_says_nothing_is_named(tmp_path: Pat
     assert health(world.alice, world.b).loops_lost == 0
 
 
+@pytest.mark.long
 def test_a_relay_that_is_down_or_says_that_it_cannot_is_blamed_for_nothing(tmp_path: Path) -> None:
     world = Looping(tmp_path)
     world.alice.use(world.a, world.b)
@@ -129,6 +131,7 @@ def test_a_relay_that_is_down_or_says_that_it_cannot_is_blamed_for_nothing(tmp_p
     assert world.alice.alarms == []
 
 
+@pytest.mark.long
 def test_a_relay_whose_disk_is_gone_gets_a_queue_again(tmp_path: Path) -> None:
     world = Looping(tmp_path)
     world.alice.use(world.a, world.b)
@@ -192,6 +195,7 @@ def test_nothing_of_it_where_links_are_not_constant(tmp_path: Path) -> None:
     assert world.count(Forward, "bob", "a") == 0
 
 
+@pytest.mark.long
 def test_texts_pass_beside_loops(tmp_path: Path) -> None:
     world = Looping(tmp_path)
     bob = world.person("bob", constant=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from protocol.limits import MAX_RETIRING_PER_CONTACT, RETENTION_DAYS
@@ -11,7 +12,7 @@ from protocol.operations import Accept, Invite
 from tests.protocol.machines.world import FAST, Person, RelayHost, World
 
 DAY = 86_400
-SLOW = replace(FAST, redial_most_seconds=600.0)
+SLOW = replace(FAST, redial_most_seconds=7_200.0, housekeeping_seconds=14_400.0)
 """For worlds of weeks, in which somebody dials what is dead."""
 
 
@@ -30,6 +31,7 @@ def queues_at(person: Person, relay: RelayHost) -> list[QueueState]:
         return [queue.state for queue in tx.queues.find(relay=relay.key)]
 
 
+@pytest.mark.long
 def test_two_who_both_moved_meet_at_a_queue_that_was_kept_for_whoever_had_not_confirmed(tmp_path: Path) -> None:
     """Bob is away when Alice leaves her relay; his own dies with her announcement. Her old queue is all he knows."""
     world = World(tmp_path, timing=SLOW)
@@ -53,6 +55,7 @@ def test_two_who_both_moved_meet_at_a_queue_that_was_kept_for_whoever_had_not_co
     assert queues_at(alice, first) == []
 
 
+@pytest.mark.long
 def test_a_contact_that_was_away_for_longer_than_relays_keep_anything_follows_too(tmp_path: Path) -> None:
     world = World(tmp_path, timing=SLOW)
     alice, bob, first, _second = couple(world)
@@ -80,6 +83,7 @@ def test_a_queue_that_nobody_ever_confirms_to_have_left_is_dropped_in_the_end(tm
     assert queues_at(alice, first) == []
 
 
+@pytest.mark.long
 def test_a_relay_that_died_is_forgotten_once_nothing_can_be_left_in_its_queues(tmp_path: Path) -> None:
     world = World(tmp_path, timing=SLOW)
     alice, _bob, first, _second = couple(world)
@@ -95,6 +99,7 @@ def test_a_relay_that_died_is_forgotten_once_nothing_can_be_left_in_its_queues(t
     assert first.key not in {relay for relay, _ in machine._hosts.hosts}
 
 
+@pytest.mark.long
 def test_a_node_that_is_cut_off_itself_forgets_no_relay(tmp_path: Path) -> None:
     world = World(tmp_path, timing=SLOW)
     alice, _bob, first, second = couple(world)

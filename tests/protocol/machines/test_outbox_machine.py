@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -11,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from protocol.wire.commands import Command, Delivery
 from tests.protocol.machines.world import Participant, Person, World
 
+pytestmark = pytest.mark.long
 RANK = {"queued": 1, "relayed": 2, "delivered": 3}
 
 

@@ -205,7 +205,7 @@ def test_an_invitation_is_used_once(tmp_path: Path) -> None:
     invited = alice.get(Invite(1_440, None))
     carol.get(Accept(invited.link, None, None))
     world.run(5)
-    with pytest.raises(CallerError, match="used by someone else, withdrawn, or has expired"):
+    with pytest.raises(CallerError, match="used already, withdrawn, or has expired"):
         dave.get(Accept(invited.link, None, None))
     with pytest.raises(CallerError, match="your own invitation"):
         alice.get(Accept(alice.get(Invite(1_440, None)).link, None, None))
@@ -218,7 +218,7 @@ def test_a_withdrawn_or_expired_invitation_opens_nothing(tmp_path: Path) -> None
     invited = alice.get(Invite(1_440, None))
     alice.get(CancelInvitation(invited.invitation))
     world.run(2)
-    with pytest.raises(CallerError, match="used by someone else, withdrawn, or has expired"):
+    with pytest.raises(CallerError, match="used already, withdrawn, or has expired"):
         carol.get(Accept(invited.link, None, None))
     short = alice.get(Invite(5, None))
     world.run(600)

@@ -177,6 +177,7 @@ def test_whoever_is_not_accepted_yet_gets_no_automatic_envelope(tmp_path: Path) 
     assert world.deposits["bob"][-1] < 1.0
 
 
+@pytest.mark.long
 def test_a_tick_that_came_while_away_is_one_envelope_on_coming_back(tmp_path: Path) -> None:
     world, alice, bob = friends(tmp_path)
     alice.send("A word")

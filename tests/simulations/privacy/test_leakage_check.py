@@ -11,7 +11,7 @@ from simulations.privacy import measuring
 from simulations.privacy.figures import BOUNDS, NAMES, judge
 from simulations.privacy.plans import FULL, QUICK, Extent
 
-TALKATIVE = QUICK[Preset.CONSTANT]._replace(busy=Extent(16, 1.0, 400.0, 6), busy_seeds=10)
+TALKATIVE = QUICK[Preset.CONSTANT]._replace(busy=Extent(12, 1.0, 400.0, 6), busy_seeds=10)
 
 
 def verdict() -> dict[str, bool]:
@@ -20,6 +20,7 @@ def verdict() -> dict[str, bool]:
     return {one.bound.figure: one.kept for one in judge({"constant": found}, quick=True)}
 
 
+@pytest.mark.slow  # as `python -m simulations.privacy --quick`, a step of its own
 def test_constant_links_betray_nothing_to_who_times_them() -> None:
     assert verdict() == {"timing_auc_900": True, "timing_auc_3600": True}
 
