@@ -37,7 +37,7 @@ from node.transport.proxy import Proxy, patient
 from protocol.crypto.suite import RealSuite
 from protocol.envelope.items import DISCOVERY
 from protocol.keys import Group, RelayKey, SigningKey
-from protocol.limits import MAX_ISOLATED_CONTACTS
+from protocol.limits import EACH_CONTACT, MAX_ISOLATED_CONTACTS
 from protocol.link.responder import ResponderLink
 from protocol.machines.contract import Core
 from protocol.machines.personal import Personal
@@ -259,11 +259,11 @@ def _open_mailbox(
     """In the thread that will own it."""
     store = MailboxStore(profile.mailbox, key)
     try:
-        if settings.isolated:
+        if settings.isolation == EACH_CONTACT:
             _check_isolation(store)
         constant = rates(settings.traffic, to_relay=True) is not None
         machine = Personal(
-            _suite, entropy, timing, features, forward=settings.forward, isolated=settings.isolated, constant=constant
+            _suite, entropy, timing, features, forward=settings.forward, groups=settings.isolation, constant=constant
         )
         yield Core(machine, store)
     finally:
@@ -276,7 +276,7 @@ def _check_isolation(store: MailboxStore) -> None:
     if contacts > MAX_ISOLATED_CONTACTS:
         raise SettingsError(
             f"{contacts} contacts cannot be kept apart, only {MAX_ISOLATED_CONTACTS}: relays would turn away so many "
-            'connections. Set isolation = "none", or remove contacts.'
+            "connections. Set isolation to a number of groups, or remove contacts."
         )
 
 

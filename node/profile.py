@@ -29,7 +29,7 @@ _SETTINGS = b"""\
 # traffic = "batched"              # or direct, constant, constant-4, constant-16: specs/10-traffic.md has the price
 # forward = true                   # contacts' relays are reached by your own only: specs/12-forwarding.md
 # proxy = "socks5://localhost:9050" # every connection is made by this proxy; this one is Tor's
-# isolation = "contact"            # connections of each contact's own: specs/7-links.md, section 8, has the price
+# isolation = "contact"            # connections of each contact's own, or 8: of 8 groups: specs/7-links.md, section 8
 # public = "node.example.org:7777" # what contacts are told, where it differs from the address above
 #
 # [timing]                         # durations; see the specification of delivery

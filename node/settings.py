@@ -14,6 +14,7 @@ from msgspec.structs import fields
 
 from node.transport.proxy import ProxyPlace, parse_proxy
 from protocol.errors import CallerError
+from protocol.limits import EACH_CONTACT, MAX_CONTACT_GROUPS
 from protocol.timing import Timing
 from protocol.traffic.policies import NAMES
 from protocol.wire.addresses import parse_hosts
@@ -22,7 +23,7 @@ from protocol.wire.commands import Preset
 _EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 -- only compared with
 
 
-_ISOLATION = {"none": False, "contact": True}
+_ISOLATION = {"none": 0, "contact": EACH_CONTACT}
 
 
 class SettingsError(CallerError):
@@ -42,14 +43,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Reach contacts' relays by one of one's own only, so that they do not see this machine's address (Spec 12)."""
     proxy: ProxyPlace | None = None
     """By which every connection is made that this node dials (Spec 7 §7)."""
-    isolated: bool = False
-    """What concerns different contacts shares no connection, and no circuit of the proxy (Spec 7 §8)."""
+    isolation: int = 0
+    """Into so many groups contacts are spread; no two share a connection, or a circuit of the proxy (Spec 7 §8)."""
     traffic: Preset = Preset.BATCHED
     """How this node's links send, and what they ask of relays (Spec 10)."""
     timing: Timing = Timing()
 
+    @property
+    def isolated(self) -> bool:
+        """Whether contacts are kept apart at all."""
+        return self.isolation > 0
 
-_KEYS = ["isolation" if field.name == "isolated" else field.name for field in fields(Settings)]
+
+_KEYS = [field.name for field in fields(Settings)]
 
 
 def read_settings(path: Path) -> Settings:
@@ -71,7 +77,7 @@ def read_settings(path: Path) -> Settings:
         discovery=_switch(path, table, "discovery"),
         forward=_switch(path, table, "forward"),
         proxy=parse_proxy_setting(table["proxy"], f"{path}: proxy") if "proxy" in table else None,
-        isolated=parse_isolation(table.get("isolation", "none"), f"{path}: isolation"),
+        isolation=parse_isolation(table.get("isolation", "none"), f"{path}: isolation"),
         traffic=parse_traffic(table.get("traffic", NAMES[Preset.BATCHED]), f"{path}: traffic"),
         timing=_timing(path, table.get("timing", {})),
     )
@@ -94,11 +100,17 @@ def parse_place(text: str, name: str) -> str:
     return host.authority
 
 
-def parse_isolation(text: object, name: str) -> bool:
-    """ "none" or "contact". Raises SettingsError."""
-    if not isinstance(text, str) or text not in _ISOLATION:
-        raise SettingsError(f"{name} = {text!r} should be one of: {', '.join(_ISOLATION)}.")
-    return _ISOLATION[text]
+def parse_isolation(value: object, name: str) -> int:
+    """Into how many groups: "none", "contact", or a number. Raises SettingsError."""
+    if isinstance(value, str) and value in _ISOLATION:
+        return _ISOLATION[value]
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 2 <= number <= MAX_CONTACT_GROUPS:
+        raise SettingsError(
+            f"{name} = {value!r} should be one of: {', '.join(_ISOLATION)}; or into how many groups contacts are "
+            f"spread, 2 to {MAX_CONTACT_GROUPS}."
+        )
+    return number
 
 
 def parse_traffic(text: object, name: str) -> Preset:

@@ -123,6 +123,9 @@ MAX_VISIBLE_INVITATION_BYTES = 2_057
 # Personal (Spec 6)
 MAX_IN_FLIGHT_DEPOSITS = 64
 MAX_CONTACTS = 3_000
+EACH_CONTACT = 2**31
+"""So many groups of contacts that no two are in one (Spec 7 §8)."""
+MAX_CONTACT_GROUPS = 64
 MAX_ISOLATED_CONTACTS = 500
 """With their invitations fewer sessions with one relay than it allows an address."""
 MAX_RETIRING_PER_CONTACT = 6

@@ -17,7 +17,7 @@ from protocol.crypto.suite import Suite
 from protocol.effects import Announce, Answer, Dial, Disconnect, Effect, HangUp, Send, Wake
 from protocol.entropy import Entropy
 from protocol.events import Closed, Event, Now, Requested, Unreachable
-from protocol.keys import Connection, Digest, RelayKey
+from protocol.keys import Connection, Digest, Group, RelayKey
 from protocol.link.initiator import InitiatorLink
 from protocol.link.link import Link
 from protocol.link.responder import ResponderLink
@@ -272,8 +272,8 @@ class Dialler(Host):
         """Of the links that it dials from now on."""
         self.relays: Callable[[RelayKey], RelayHost | None] = lambda key: None
         """Who holds a key."""
-        self._dials: dict[RelayKey, _Dialled] = {}
-        """The newest of each relay."""
+        self._dials: dict[tuple[RelayKey, Group], _Dialled] = {}
+        """The newest of each relay and group."""
         self._links = count(1)
         self._links_seed = b""
 
@@ -283,10 +283,10 @@ class Dialler(Host):
     def perform_other(self, effect: Effect) -> None:
         match effect:
             case Dial():
-                self._hang_up(effect.relay)
+                self._hang_up(effect.relay, effect.group)
                 self._dial(effect)
             case HangUp():
-                self._hang_up(effect.relay)
+                self._hang_up(effect.relay, effect.group)
             case _:
                 super().perform_other(effect)
 
@@ -295,29 +295,30 @@ class Dialler(Host):
         relay = self.relays(dial.relay)
         stepper = self._stepper
         if relay is None:
-            self.put(Unreachable(dial.relay, "no such host"))
+            self.put(Unreachable(dial.relay, "no such host", dial.group))
             return
         there, back = self.network.path(self.index, relay.index), self.network.path(relay.index, self.index)
         deadline = self.engine.time + dial.timeout_seconds
         link = InitiatorLink(
             self.suite, self._entropy_of_link(), self.timing, dial.relay, self.engine.time, self.preset
         )
-        dialled = self._dials[dial.relay] = _Dialled()
+        name = dial.relay, dial.group
+        dialled = self._dials[name] = _Dialled()
 
         def connect() -> None:
-            if stepper is not self._stepper or self._dials.get(dial.relay) is not dialled or there.cut or back.cut:
+            if stepper is not self._stepper or self._dials.get(name) is not dialled or there.cut or back.cut:
                 return
-            end = self.network.dial(self, relay, dial.relay, link)
+            end = self.network.dial(self, relay, dial.relay, link, dial.group)
             if end is None:
-                del self._dials[dial.relay]
+                del self._dials[name]
                 self.engine.note(self.index, relay.index, 0, Kind.REFUSED)
-                self.put(Unreachable(dial.relay, "connection refused"))
+                self.put(Unreachable(dial.relay, "connection refused", dial.group))
                 return
             self.ends[end.number] = end
             dialled.end = end
             end.flush()
 
-        self.engine.at(deadline, lambda: self._no_answer(stepper, dial.relay, dialled))
+        self.engine.at(deadline, lambda: self._no_answer(stepper, dial, dialled))
         self.engine.after(there.delay(self.engine.time) + back.delay(self.engine.time), connect)
 
     def _entropy_of_link(self) -> Entropy:
@@ -327,28 +328,29 @@ class Dialler(Host):
         self._links_seed = self._links_seed or self.entropy.secret(16)
         return CounterEntropy(f"{self._links_seed.hex()} link {next(self._links)}")
 
-    def _no_answer(self, stepper: Stepper | None, relay: RelayKey, dialled: "_Dialled") -> None:
-        if stepper is not self._stepper or self._dials.get(relay) is not dialled:
+    def _no_answer(self, stepper: Stepper | None, dial: Dial, dialled: "_Dialled") -> None:
+        name = dial.relay, dial.group
+        if stepper is not self._stepper or self._dials.get(name) is not dialled:
             return
         if dialled.end is None:
-            del self._dials[relay]
-            self.put(Unreachable(relay, "it did not answer in time"))
+            del self._dials[name]
+            self.put(Unreachable(dial.relay, "it did not answer in time", dial.group))
         elif not dialled.end.opened:
             dialled.end.end(None)
 
-    def _hang_up(self, relay: RelayKey) -> None:
-        dialled = self._dials.pop(relay, None)
+    def _hang_up(self, relay: RelayKey, group: Group) -> None:
+        dialled = self._dials.pop((relay, group), None)
         if dialled is not None and dialled.end is not None:
             dialled.end.end(None)
 
     def ended(self, end: End, code: object) -> None:
         super().ended(end, code)
-        dialled = self._dials.get(end.relay) if end.relay is not None else None
+        dialled = self._dials.get((end.relay, end.group)) if end.relay is not None else None
         if dialled is not None and dialled.end is end:
             assert end.relay is not None
-            del self._dials[end.relay]
+            del self._dials[end.relay, end.group]
             if not end.opened:
-                self.put(Unreachable(end.relay, "the connection was closed"))
+                self.put(Unreachable(end.relay, "the connection was closed", end.group))
 
 
 class RelayHost(Dialler):
@@ -398,6 +400,8 @@ class PersonHost(Dialler):
         self.relays = relays
         self.forward = False
         """Whether it reaches contacts' relays by its own only, from its next life on."""
+        self.groups = 0
+        """Into how many contacts are spread that share no session, from its next life on."""
         self._answers: dict[int, Callable[[Any], None]] = {}
         self._requests = count(1)
         self._beside = count(NOT_THE_MACHINES)
@@ -405,7 +409,9 @@ class PersonHost(Dialler):
 
     def machine(self) -> Personal:
         constant = rates(self.preset, to_relay=True) is not None
-        return Personal(self.suite, self.entropy, self.timing, forward=self.forward, constant=constant)
+        return Personal(
+            self.suite, self.entropy, self.timing, forward=self.forward, groups=self.groups, constant=constant
+        )
 
     def ask(self, operation: Operation, answered: Callable[[Any], None]) -> None:
         """An API client's wish; `answered` is not called if the node dies first."""

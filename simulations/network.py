@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from protocol.errors import Code, PeerError
 from protocol.events import Opened, Received
-from protocol.keys import Connection, RelayKey
+from protocol.keys import SHARED, Connection, Group, RelayKey
 from protocol.limits import MAX_UNHANDLED_FRAMES
 from protocol.link.link import Link
 from protocol.wire.commands import Command
@@ -70,11 +70,14 @@ class End:
     """One end of a connection: a link, and the host that reads it."""
 
     __slots__ = (
-        "_alarm", "_arrival", "_unhandled", "_unread", "closed", "host", "link", "network", "number", "opened", "path",
-        "peer", "relay", "watch_at",
+        "_alarm", "_arrival", "_unhandled", "_unread", "closed", "group", "host", "link", "network", "number", "opened",
+        "path", "peer", "relay", "watch_at",
     )  # fmt: skip
 
-    def __init__(self, network: "Network", host: "Host", link: Link[Any], path: Path, relay: RelayKey | None) -> None:
+    def __init__(
+        self, network: "Network", host: "Host", link: Link[Any], path: Path, relay: RelayKey | None,
+        group: Group = SHARED,
+    ) -> None:  # fmt: skip
         self.network = network
         self.host = host
         self.link = link
@@ -82,6 +85,8 @@ class End:
         """Towards the peer."""
         self.relay = relay
         """Whom this end dialled."""
+        self.group = group
+        """And for what."""
         self.number: Connection = host.next_connection()
         self.peer: End | None = None
         self.opened = False
@@ -128,7 +133,7 @@ class End:
                 return
             if not self.opened and self.link.established:
                 self.opened = True
-                self.host.put(Opened(self.number, self.relay, self.link.handshake_hash))
+                self.host.put(Opened(self.number, self.relay, self.link.handshake_hash, self.group))
                 self.flush()
             elif not self.opened or self.link.next_frame != self._alarm:
                 self.flush()
@@ -224,13 +229,13 @@ class Network:
         for action in held:
             self.engine.after(path.latency, action)
 
-    def dial(self, host: "Host", relay: "Host", key: RelayKey, link: Link[Any]) -> End | None:
+    def dial(self, host: "Host", relay: "Host", key: RelayKey, link: Link[Any], group: Group = SHARED) -> End | None:
         """A connection and its first message; None where nobody listens. The link is the dialler's."""
         there, back = self.path(host.index, relay.index), self.path(relay.index, host.index)
         if not relay.up:
             return None
         self.engine.note(host.index, relay.index, 0, Kind.DIALLED)
-        ours = End(self, host, link, there, key)
+        ours = End(self, host, link, there, key, group)
         theirs = End(self, relay, relay.answer(self.engine.time), back, None)
         ours.peer, theirs.peer = theirs, ours
         relay.ends[theirs.number] = theirs

@@ -18,6 +18,8 @@ TX = TypeVar("TX", bound="DictTransaction")
 FEW_ROWS = 16
 _FEWER_ROWS = FEW_ROWS // 2
 
+_NO_ROWS: dict[Any, Any] = {}
+"""What all tables that hold nothing share; never written to."""
 OUTSIDE = object()
 """Where an index says that it does not hold a row."""
 
@@ -133,7 +135,7 @@ class DictTable(Generic[R]):
     __slots__ = ("_indexes", "_log", "_shape", "_single", "last", "rows")
 
     def __init__(self, transaction: DictTransaction, shape: Shape) -> None:
-        self.rows: dict[Any, R] = {}
+        self.rows: dict[Any, R] = _NO_ROWS
         """By key: the one field, or the tuple of several."""
         self.last = 0
         """The highest number that was given out or saved."""
@@ -209,19 +211,19 @@ class DictTable(Generic[R]):
         if before is None:
             del self.rows[key]
         else:
-            self.rows[key] = before
+            self._own_rows()[key] = before
         self.last = last
         self._indexes = None
 
     def replace_all(self, rows: dict[Any, R], last: int) -> None:
         """Rows and last number of another time; not logged."""
-        self.rows = rows.copy()
+        self.rows = rows.copy() if rows else _NO_ROWS
         self.last = last
         self._indexes = None
 
     def shrink(self) -> None:
         """Give back the room of rows that were removed; between transactions."""
-        self.rows = dict(self.rows.items())
+        self.rows = dict(self.rows.items()) if self.rows else _NO_ROWS
 
     def _matching(self, equal: dict[str, object]) -> Sequence[Any]:
         """Keys in order. An index serves the first field that has one; the rest is looked at row by row."""
@@ -242,9 +244,14 @@ class DictTable(Generic[R]):
             keys = [key for key in keys if getattr(self.rows[key], field) == value]
         return keys
 
+    def _own_rows(self) -> dict[Any, R]:
+        if self.rows is _NO_ROWS:
+            self.rows = {}
+        return self.rows
+
     def _put(self, key: Any, before: R | None, row: R) -> None:
         self._log.append((self, key, before, self.last))
-        self.rows[key] = row
+        self._own_rows()[key] = row
         if self._indexes is not None:
             self._reindex(key, before, row)
 

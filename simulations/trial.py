@@ -19,7 +19,7 @@ from simulations.checkers.custody import all_erased, check_books, check_custody,
 from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
-from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, PROMPT_SECONDS, check_prompt, quiet
+from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, check_prompt, prompt_seconds, quiet
 from simulations.checkers.routes import check_routes
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.ticks import TickWatch
@@ -38,6 +38,8 @@ _LOOKS = 10
 """How often it is looked into everything while faults strike."""
 _SOUND_EVERY = 4
 """One seed in so many has long texts at its end; they are a third of the envelopes of such a world."""
+_APART_SECONDS = 120.0
+"""A queue is announced when its relay has it, and sessions that are kept apart are dialled when their time comes."""
 _RESERVE_SECONDS = 4.0
 """Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
@@ -123,6 +125,8 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
+        if any(person.groups for person in world.people):
+            yield world.engine.time + _APART_SECONDS
         check_routes(world)
         yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
         if world.script.seed % _SOUND_EVERY == 0:
@@ -135,7 +139,7 @@ class Trial:
         world = self.world
         before = world.network.accused.copy()
         _say_to_a_contact_each(world)
-        yield world.engine.time + PROMPT_SECONDS
+        yield world.engine.time + prompt_seconds(world)
         check_prompt(world, before)
         check_delivery(world)
 

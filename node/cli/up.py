@@ -43,7 +43,8 @@ def up(
     isolation: Annotated[
         str | None,
         Parameter(
-            help="contact: a connection for each contact and relay, so that no relay ties them together; or none."
+            help="contact: connections for each contact, so that no relay ties them together; a number: for each of "
+            "so many groups of contacts; or none."
         ),
     ] = None,
     traffic: Annotated[
@@ -83,7 +84,7 @@ def up(
     if proxy is not None:
         settings = replace(settings, proxy=parse_proxy_setting(proxy, "--proxy"))
     if isolation is not None:
-        settings = replace(settings, isolated=parse_isolation(isolation, "--isolation"))
+        settings = replace(settings, isolation=parse_isolation(isolation, "--isolation"))
     if traffic is not None:
         settings = replace(settings, traffic=parse_traffic(traffic, "--traffic"))
     check_told(settings)

@@ -4,7 +4,7 @@ All of it is volatile but one fact: since when a host cannot be reached. A conne
 with it; what they were about is in the store and is asked again on the next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from protocol.delivery import health, troubles
 from protocol.delivery.sessions import HostSession
@@ -12,7 +12,7 @@ from protocol.delivery.tunnels import Tunnels
 from protocol.effects import Dial, Disconnect, HangUp
 from protocol.errors import Code
 from protocol.keys import SHARED, Connection, Group, HandshakeHash, RelayKey
-from protocol.limits import MAX_CONTACTS, MAX_ISOLATED_CONTACTS
+from protocol.limits import EACH_CONTACT, MAX_CONTACTS, MAX_ISOLATED_CONTACTS
 from protocol.mailbox import OwnQueue
 from protocol.step import Step
 
@@ -36,12 +36,13 @@ class Host:
 
 class Hosts:
     """All hosts and sessions of this process. `forward`: contacts' relays are reached by an entry, or not at all.
-    `isolated`: what concerns different contacts shares no session."""
+    `groups`: into how many contacts are spread, of which no two share a session; 0: all share all."""
 
-    def __init__(self, forward: bool = False, isolated: bool = False) -> None:
+    def __init__(self, forward: bool = False, groups: int = 0) -> None:
         self.tunnels = Tunnels()
         self.forward = forward
-        self.isolated = isolated
+        self.groups = groups
+        self.isolated = groups > 0
         self.prompt = False
         """What this step is about was caused by one person's doing: a session for it tells of nothing else."""
         self.hosts: dict[tuple[RelayKey, Group], Host] = {}
@@ -53,21 +54,29 @@ class Hosts:
         if not self.isolated or queue.direct:
             return SHARED
         if queue.contact is not None:
-            return Group(queue.contact)
+            return self.group_of_contact(queue.contact)
         return Group(-3 * queue.invitation) if queue.invitation is not None else Group(-3 * queue.id - 2)
 
     def group_of_contact(self, contact: int, direct: bool = False) -> Group:
         """What a contact's route may share a session with."""
-        return Group(contact) if self.isolated and not direct else SHARED
+        return Group(1 + (contact - 1) % self.groups) if self.isolated and not direct else SHARED
 
     def group_of_joining(self, joining: int, direct: bool = False) -> Group:
         """The same for an invitation that is being accepted."""
         return Group(-3 * joining - 1) if self.isolated and not direct else SHARED
 
+    def contacts_of(self, step: Step, session: HostSession) -> Sequence[int | None]:
+        """Whose routes a session may serve; None: everybody's."""
+        if session.group == SHARED:
+            return [None]
+        routes = step.tx.routes.find(relay=session.relay)
+        of = {route.contact for route in routes if self.group_of_contact(route.contact, route.direct) == session.group}
+        return sorted(of)
+
     @property
     def most_contacts(self) -> int:
         """How many there may be."""
-        return MAX_ISOLATED_CONTACTS if self.isolated else MAX_CONTACTS
+        return MAX_ISOLATED_CONTACTS if self.groups == EACH_CONTACT else MAX_CONTACTS
 
     def all_seen_to(self, step: Step) -> bool:
         """Whether each known host is connected, dialled or in back-off, and none was forgotten since this was asked."""

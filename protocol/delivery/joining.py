@@ -16,7 +16,7 @@ from protocol.envelope.items import NewRoutes, Sender, Senders, encode_item, pad
 from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import CallerError, Code, PeerError
 from protocol.keys import Group, Identity, InvitationSecret, RelayKey, SenderKey, SendId, SigningKey
-from protocol.limits import FIRST_PAYLOAD_BYTES
+from protocol.limits import EACH_CONTACT, FIRST_PAYLOAD_BYTES
 from protocol.mailbox import (
     ChangeKind,
     Contact,
@@ -84,7 +84,7 @@ def begin(
     if any(invitation.secret == secret for invitation in step.tx.invitations.find()):
         raise CallerError("This is your own invitation; send it to the person whom you invite.")
     if step.tx.contacts.count() >= hosts.most_contacts:
-        why = ": more cannot be kept apart (isolation)" if hosts.isolated else ""
+        why = ": more cannot be kept apart (isolation)" if hosts.groups == EACH_CONTACT else ""
         raise CallerError(f"There are {hosts.most_contacts:,} contacts already{why}.")
     if direct and not own_relays(profile):
         raise CallerError(

@@ -30,7 +30,7 @@ from protocol.envelope.items import (
     pad_items,
 )
 from protocol.errors import Code
-from protocol.keys import SHARED, MessageId, Minute, RelayKey
+from protocol.keys import MessageId, Minute, RelayKey
 from protocol.limits import (
     MAX_ENVELOPES_BEFORE_REPLY,
     MAX_GAPS,
@@ -97,8 +97,11 @@ def deposit_again(step: Step, hosts: Hosts, session: HostSession) -> None:
     session.backlog = not session.has_room
     if session.backlog:
         return
-    contact = session.group if session.group != SHARED else None
-    rows = step.tx.envelopes.unstored(session.relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS, contact)
+    rows = [
+        row
+        for contact in hosts.contacts_of(step, session)
+        for row in step.tx.envelopes.unstored(session.relay, step.now.service, MAX_IN_FLIGHT_DEPOSITS, contact)
+    ]
     for row in rows:
         if not session.has_room:
             break
@@ -107,7 +110,7 @@ def deposit_again(step: Step, hosts: Hosts, session: HostSession) -> None:
             continue
         if entries.reach_route(step, hosts, route).session is session:
             _deposit(step, session, route, row)
-    session.backlog = len(rows) == MAX_IN_FLIGHT_DEPOSITS
+    session.backlog = len(rows) >= MAX_IN_FLIGHT_DEPOSITS
 
 
 def accepted(step: Step, envelope_id: int, reply: Accepted) -> tuple[int, list[MessageId]]:

@@ -77,10 +77,6 @@ class HostSession:
         self.in_flight += ask is Ask.DEPOSIT
         return request
 
-    def is_for(self, contact: int | None) -> bool:
-        """Whether this may carry what is for a contact."""
-        return self.group in {SHARED, contact}
-
     def number(self) -> Request:
         """A fresh one, for a request that somebody else remembers."""
         self._next += 1

@@ -37,6 +37,7 @@ from protocol.events import (
     Woken,
 )
 from protocol.events import Received as FrameReceived
+from protocol.keys import SHARED
 from protocol.limits import (
     MAX_IN_FLIGHT_DEPOSITS,
     MAX_UNDELIVERED_ENVELOPES,
@@ -84,17 +85,18 @@ class Personal:
 
     def __init__(
         self, suite: Suite, entropy: Entropy, timing: Timing, features: int = 0, *, forward: bool = False,
-        isolated: bool = False, constant: bool = False,
+        groups: int = 0, constant: bool = False,
     ) -> None:  # fmt: skip
         """`features`: what this node reads beyond version 1, as its profile lists it (Spec 5 §3). `forward`: relays of
-        contacts are reached by an entry relay only (Spec 12). `isolated`: contacts share no session (Spec 7 §8).
+        contacts are reached by an entry relay only (Spec 12). `groups`: into how many contacts are spread
+        that share no session (Spec 7 §8).
         `constant`: links have streams for loops and drops (Spec 10 §4)."""
         self._suite = suite
         self._entropy = entropy
         # What is reported missing may have come while the report was being mixed.
         self._timing = replace(timing, gap_seconds=timing.gap_seconds + timing.forward_seconds) if forward else timing
         self._features = features
-        self._hosts = Hosts(forward, isolated)
+        self._hosts = Hosts(forward, groups)
         self._waiting = Waiting(self._hosts)
         self._loops = Loops(constant)
         self._wake = math.inf
@@ -197,7 +199,7 @@ class Personal:
         """A relay of contacts can be reached: what waited for it goes on."""
         for route in step.tx.routes.find(relay=session.relay):
             if (
-                session.is_for(route.contact)
+                session.group in {SHARED, self._hosts.group_of_contact(route.contact, route.direct)}
                 and route.state is RouteState.UNCLAIMED
                 and route.retry_at <= step.now.service
             ):

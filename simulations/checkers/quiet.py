@@ -12,16 +12,25 @@ from simulations.world import World
 GONE_WITHOUT_A_WORD_SECONDS = 80.0
 """After healing, connections that broke before may still be found out by their silence: 2.5 keep-alives."""
 PROMPT_SECONDS = 30.0
-"""For a text of ten envelopes and its receipt; a tenth of it is what most take."""
+"""For a text of ten envelopes and its receipt; a tenth of it is what most take. Twice as long where relays mix."""
 _QUIET_SECONDS = 80.0
 _MOST_ACTIONS = 2_000
 """Keep-alives, their timers and housekeeping are some 200, with a relay gone for good some 450."""
+_MORE_ACTIONS = 500
+"""For each relay that forwards: what it still mixes at first, and every second a tick while a relay is looked for."""
+
+
+def prompt_seconds(world: World) -> float:
+    """How long a text may take in a world that is whole."""
+    return PROMPT_SECONDS * (2.0 if any(relay.forward for relay in world.relays) else 1.0)
 
 
 def check_prompt(world: World, accused: Counter[Code]) -> None:
     """All has arrived and nobody was hung up on since `accused` was counted. Raises Violation."""
     if not all_delivered(world):
-        raise Violation("quiet", f"in a world that is whole a text was not delivered within {PROMPT_SECONDS:g} s")
+        raise Violation(
+            "quiet", f"in a world that is whole a text was not delivered within {prompt_seconds(world):g} s"
+        )
     since = world.network.accused - accused
     if since:
         codes = ", ".join(sorted(code.name for code in since))
@@ -37,5 +46,6 @@ def quiet(world: World) -> Iterator[float]:
     yield engine.time + _QUIET_SECONDS
     if silent:
         raise Violation("quiet", f"{silent[0].host.name} heard nothing on a link that was whole")
-    if engine.actions - actions > _MOST_ACTIONS:
+    most = _MOST_ACTIONS + _MORE_ACTIONS * sum(relay.forward for relay in world.relays)
+    if engine.actions - actions > most:
         raise Violation("quiet", f"hosts that have nothing to do did {engine.actions - actions} things")

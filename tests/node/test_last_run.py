@@ -8,7 +8,7 @@ from node.last_run import check, remember
 from node.settings import Settings, SettingsError, parse_proxy_setting
 
 PLAIN = Settings()
-HIDDEN = Settings(forward=True, proxy=parse_proxy_setting("socks5://127.0.0.1:9050", "proxy"), isolated=True)
+HIDDEN = Settings(forward=True, proxy=parse_proxy_setting("socks5://127.0.0.1:9050", "proxy"), isolation=4)
 
 
 def test_what_is_not_saved_is_asked_for_by_name(tmp_path: Path) -> None:

@@ -44,12 +44,12 @@ def test_contacts_are_kept_apart_where_that_is_asked_for(tmp_path: Path) -> None
     assert settings_of(tmp_path, 'isolation = "contact"').isolated
 
 
-@pytest.mark.parametrize("wrong", ['"contacts"', "true", '""', "1"])
+@pytest.mark.parametrize(("value", "groups"), [("2", 2), ("64", 64), ('"8"', 8)])
+def test_contacts_may_be_spread_over_groups(tmp_path: Path, value: str, groups: int) -> None:
+    assert settings_of(tmp_path, f"isolation = {value}").isolation == groups
+
+
+@pytest.mark.parametrize("wrong", ['"contacts"', "true", '""', "1", "65", "2.0", '"-2"'])
 def test_what_is_no_isolation_is_refused_with_what_there_is(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(SettingsError, match=r"isolation = .* should be one of: none, contact"):
         settings_of(tmp_path, f"isolation = {wrong}")
-
-
-def test_isolated_is_what_the_program_calls_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="Did you mean isolation"):
-        settings_of(tmp_path, "isolated = true")

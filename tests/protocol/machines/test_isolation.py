@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from protocol.effects import Dial, Send
 from protocol.envelope.envelope import parse_envelope
 from protocol.keys import SHARED, Connection, Group, RelayKey
-from protocol.limits import MAX_ISOLATED_CONTACTS
+from protocol.limits import EACH_CONTACT, MAX_ISOLATED_CONTACTS
 from protocol.operations import Accept, Invite, RemoveContact, SendText
 from protocol.wire.commands import Claim, Command, Create, Deposit, Drop, Prove, Role
 from tests.protocol.machines.world import FAST, Participant, Person, RelayHost, World
@@ -22,13 +22,15 @@ TIMING = replace(FAST, isolation_spread_seconds=SPREAD)
 class Apart(World):
     """Alice keeps her contacts apart; what she said on each connection, and when she dialled, is written down."""
 
-    def __init__(self, directory: Path, contacts: int = 3, *, forward: bool = False) -> None:
+    def __init__(
+        self, directory: Path, contacts: int = 3, *, forward: bool = False, groups: int = EACH_CONTACT
+    ) -> None:
         super().__init__(directory, timing=TIMING)
         self.said: dict[Connection, list[Command]] = {}
         self.dials: list[tuple[float, Dial]] = []
         self.own = [self.relay(name) for name in ("a", "b")]
         self.theirs = [self.relay(name) for name in ("c", "d")]
-        self.alice = self.person("alice", isolated=True, forward=forward)
+        self.alice = self.person("alice", groups=groups, forward=forward)
         self.alice.use(*self.own)
         self.friends: list[Person] = []
         for number in range(contacts):
@@ -112,11 +114,26 @@ def test_no_connection_ever_concerns_two_contacts(tmp_path: Path) -> None:
     assert {3} in concerned
 
 
+def test_contacts_of_one_group_share_connections_and_those_of_two_do_not(tmp_path: Path) -> None:
+    world = Apart(tmp_path, contacts=4, groups=2)
+    world.meet()
+    said = talk(world)
+    world.run(200)
+    for contact, texts in said.items():
+        assert sorted(world.alice.texts(contact)) == sorted(texts)
+        assert set(world.alice.states(contact).values()) <= {"delivered"}
+    concerned = [world.contacts_on(connection) & {1, 2, 3, 4} for connection in world.said]
+    assert all(contacts <= {1, 3} or contacts <= {2, 4} for contacts in concerned)
+    assert {1, 3} in concerned
+    assert {2, 4} in concerned
+    assert {group for _, group in world.sessions()} >= {Group(1), Group(2)}
+
+
 def test_without_isolation_they_do_share_connections(tmp_path: Path) -> None:
     """The same search finds what it looks for where there is something to find."""
     world = Apart(tmp_path)
     world.alice.crash()
-    world.alice.isolated = False
+    world.alice.groups = 0
     world.alice.boot()
     world.meet()
     talk(world)

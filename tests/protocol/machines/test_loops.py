@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from protocol.limits import EACH_CONTACT
 from protocol.mailbox import OwnQueue, QueueState
 from protocol.operations import Configure
 from protocol.relays.kept import RelayHealth
@@ -19,12 +20,12 @@ TIMING = replace(FAST, loop_seconds=120.0, loop_pause_seconds=5.0)
 class Looping(World):
     """Alice's links are constant; what is said is written down. `drops` decides which commands of whom never arrive."""
 
-    def __init__(self, directory: Path, *, isolated: bool = False) -> None:
+    def __init__(self, directory: Path, *, groups: int = 0) -> None:
         super().__init__(directory, timing=TIMING)
         self.said: list[tuple[str, str, Command]] = []
         self.drops: Callable[[str, str, Command], bool] = lambda who, to, command: False
         self.a, self.b = self.relay("a"), self.relay("b")
-        self.alice = self.person("alice", constant=True, isolated=isolated)
+        self.alice = self.person("alice", constant=True, groups=groups)
 
     def _carry(self, who: Participant, effect: object) -> None:
         other = self.ends.get((who.name, effect.connection))  # type: ignore[attr-defined]
@@ -166,7 +167,7 @@ def test_queues_for_loops_follow_the_relays_and_survive_the_node(tmp_path: Path)
 
 
 def test_where_contacts_share_no_session_loops_are_sent_on_one_of_their_own(tmp_path: Path) -> None:
-    world = Looping(tmp_path, isolated=True)
+    world = Looping(tmp_path, groups=EACH_CONTACT)
     world.alice.use(world.a, world.b)
     world.run(300)
     assert health(world.alice, world.a).loops_returned > 5

@@ -126,7 +126,7 @@ class RelayHost(Participant):
 
 class Person(Participant):
     def __init__(
-        self, world: "World", name: str, forward: bool = False, isolated: bool = False, constant: bool = False
+        self, world: "World", name: str, forward: bool = False, groups: int = 0, constant: bool = False
     ) -> None:
         super().__init__(world, name)
         self.path = world.directory / f"{name}.db"
@@ -134,7 +134,7 @@ class Person(Participant):
         self.requests = itertools.count(1)
         self.features = 0
         self.forward = forward
-        self.isolated = isolated
+        self.groups = groups
         self.constant = constant
         self.alarms: list[str] = []
         self.entropy = SeededEntropy(f"{world.seed} {name}")
@@ -146,7 +146,7 @@ class Person(Participant):
     def open(self) -> tuple[Any, Any]:
         machine = Personal(
             RealSuite(), self.entropy, self.world.timing, self.features, forward=self.forward,
-            isolated=self.isolated, constant=self.constant,
+            groups=self.groups, constant=self.constant,
         )  # fmt: skip
         return MailboxStore(self.path, self.world.mailbox_key), machine
 
@@ -220,8 +220,8 @@ class World:
         relay.boot()
         return relay
 
-    def person(self, name: str, *, forward: bool = False, isolated: bool = False, constant: bool = False) -> Person:
-        person = Person(self, name, forward, isolated, constant)
+    def person(self, name: str, *, forward: bool = False, groups: int = 0, constant: bool = False) -> Person:
+        person = Person(self, name, forward, groups, constant)
         self.people.append(person)
         person.boot()
         return person
