@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 import trio
 from msgspec.structs import replace
 
+from node.cards import Cards
+from node.directory import ask_directory
 from node.entropy import SystemEntropy
 from node.list_renewal import renew_lists
+from node.meeting import Meetings
 from node.nearby import HOST as NEARBY_HOST
 from node.nearby import Nearby, refuse
 from node.profile import Profile
@@ -43,7 +46,7 @@ from protocol.operations import Accept, ChooseRelays, Configure, FollowList, Ope
 from protocol.timing import Timing
 from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS, rates
 from protocol.wire.addresses import Host, format_key
-from protocol.wire.commands import Preset
+from protocol.wire.commands import Done, Kept, Lookup, Preset, Publish, Refused
 
 T = TypeVar("T")
 
@@ -63,8 +66,11 @@ class PersonalNode:
         self.direct = direct
         self.traffic = settings.traffic
         self.forward = settings.forward
+        self.discovery = settings.discovery
         self.proxy = str(settings.proxy) if settings.proxy is not None else None
         self.list_errors: dict[int, str] = {}
+        self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
+        self.cards = Cards(self, SystemEntropy(), timing)
         self._running = running
         self._profile = profile
         self._key = key
@@ -99,6 +105,11 @@ class PersonalNode:
         """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
         by = By(self._proxy, self._proxy.fresh_credentials()) if self._proxy is not None else None
         return await ask_for_list(host, relay, SystemEntropy(), self._timing, by)
+
+    async def ask_directory(self, host: Host, relay: RelayKey, command: Publish | Lookup) -> Done | Kept | Refused:
+        """What a relay's directory answers. Raises CallerError, WorldError."""
+        by = By(self._proxy, self._proxy.fresh_credentials()) if self._proxy is not None else None
+        return await ask_directory(host, relay, command, SystemEntropy(), self._timing, by)
 
     async def refresh(self) -> None:
         """Look again which relays are this node's own."""
@@ -194,6 +205,7 @@ async def run_node(
         await node.refresh()
         if not momentary:
             running.beside(renew_lists, node, entropy, timing)
+            running.beside(node.cards.renew)
         if nearby is not None:
             running.beside(nearby.run, running, partial(node.read, lambda reader: reader.nearby()))
         yield node

@@ -87,6 +87,7 @@ async def open_relay(
     offered: Path | None = None,
     forward: Forward = "public",
     proxy: ProxyPlace | None = None,
+    cards: bool = False,
     most: int = MAX_CONNECTIONS,
     most_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
 ) -> AsyncIterator[ServedRelay]:
@@ -95,7 +96,9 @@ async def open_relay(
     `places`: where to listen, `name:port` each (port 0: any). `public`: what others reach it by, `name:port` or
     `wss://name:port` where something in front of it speaks TLS. `offered`: the file of a signed list of relays, for
     whoever asks. `forward`: to which relays it carries what nodes give it for others; `proxy`: by what it
-    reaches those. Raises CallerError, DiskFullError, DiskBrokenError.
+    reaches those. `cards`: whether it keeps cards for people to be found by.
+
+    Raises CallerError, DiskFullError, DiskBrokenError.
     """
     timing = timing or Timing()
     listed = _read_list(offered) if offered is not None else None
@@ -110,7 +113,7 @@ async def open_relay(
         dialling = patient(timing) if way is not None else timing
         forwarding = Forwarding(_suite, entropy, dialling, key) if forward != "none" else None
         encoded = listed.encoded if listed is not None else b""
-        make = partial(_open_core, directory / DATABASE_FILE, key, timing, encoded, forwarding)
+        make = partial(_open_core, directory / DATABASE_FILE, key, timing, encoded, forwarding, cards)
 
         async def connect(relay: RelayKey, host: str, use: Use, _: Group) -> None:
             by = By(way, way.credentials(relay)) if way is not None else None
@@ -141,12 +144,15 @@ def load_key(path: Path) -> SigningKey:
 
 @contextmanager
 def _open_core(
-    path: Path, key: SigningKey, timing: Timing, offered: bytes, forwarding: Forwarding | None
+    path: Path, key: SigningKey, timing: Timing, offered: bytes, forwarding: Forwarding | None, cards: bool
 ) -> Iterator[Core[Any]]:
     """In the thread that will own it."""
     store = RelayStore(path)
     try:
-        yield Core(Relay(_suite, timing, RelayKey(key[32:]), offered=offered, forwarding=forwarding), store)
+        relay = Relay(
+            _suite, timing, RelayKey(key[32:]), offered=offered, forwarding=forwarding, directory=cards
+        )  # fmt: skip
+        yield Core(relay, store)
     finally:
         store.close()
 
@@ -198,13 +204,14 @@ def run_relay(
     offered: Path | None = None,
     forward: Forward = "public",
     proxy: ProxyPlace | None = None,
+    cards: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `started` is called once it can be reached.
 
     Raises CallerError, DiskFullError, DiskBrokenError.
     """
     _prepare_process()
-    trio.run(_serve, directory, places, public, started, timing, offered, forward, proxy)
+    trio.run(_serve, directory, places, public, started, timing, offered, forward, proxy, cards)
 
 
 async def _serve(
@@ -216,9 +223,12 @@ async def _serve(
     offered: Path | None,
     forward: Forward,
     proxy: ProxyPlace | None,
+    cards: bool,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        opened = open_relay(directory, places, public, timing, offered=offered, forward=forward, proxy=proxy)
+        opened = open_relay(
+            directory, places, public, timing, offered=offered, forward=forward, proxy=proxy, cards=cards
+        )  # fmt: skip
         async with opened as served:
             started(served)
             log.info("the relay serves")

@@ -76,6 +76,20 @@ MAX_RELAY_LIST_DAYS = 366
 RELAY_LIST_PART_BYTES = 3_900
 MAX_FOLLOWED_LISTS = 16
 
+# Directory cards (Spec 13)
+MAX_CARD_BYTES = 3_900
+MAX_CARD_NAME_BYTES = 32
+MAX_CARD_INVITATIONS = 4
+MAX_LINK_BYTES = 400
+MAX_CARD_DAYS = 30
+MAX_CARDS = 100_000
+MAX_PUBLISHES_PER_SESSION = 8
+MAX_LOOKUPS_PER_SESSION = 4
+LOOKUPS_AT_ONCE = 60
+"""Of a relay as a whole; then `LOOKUPS_PER_SECOND`."""
+LOOKUPS_PER_SECOND = 1
+MAX_OWN_CARDS = 8
+
 # Links and connections (Spec 7)
 MAX_UNHANDLED_FRAMES = 16
 MAX_QUEUED_COMMAND_BYTES = 2 * MAX_FRAME_BYTES * 16
@@ -100,7 +114,11 @@ MAX_LAN_SESSIONS = 64
 """Of one announcement."""
 MAX_LAN_STRANGERS = 32
 """Connections of one announcement that have shown no hint yet; more are closed at once."""
-MAX_VISIBLE_INVITATION_BYTES = 1_998
+MAX_VISIBLE_PEOPLE = 32
+MAX_VISIBLE_CALLERS = 8
+"""Connections of one listener of a visible node; more are closed at once."""
+MAX_VISIBLE_INVITATION_BYTES = 2_057
+"""Of an invitation as a file."""
 
 # Personal (Spec 6)
 MAX_IN_FLIGHT_DEPOSITS = 64

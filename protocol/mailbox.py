@@ -26,7 +26,7 @@ from protocol.keys import (
     SendId,
     SigningKey,
 )
-from protocol.relays.kept import FollowedList, RelayHealth
+from protocol.relays.kept import FollowedList, OwnCard, RelayHealth
 from protocol.store import Transaction
 
 R = TypeVar("R", bound=Struct)
@@ -120,6 +120,8 @@ class Joining(Struct, frozen=True, gc=False):
     name: str | None
     candidates: bytes
     """msgpack array of [host, relay, direct, id to claim 16, claim seed, own signing key], in the order of asking."""
+    identity: Identity | None = None
+    """Whose it must be, where it came from a card."""
 
 
 class ContactState(IntEnum):
@@ -482,6 +484,8 @@ class PersonalTransaction(Transaction, Protocol):
     def troubles(self) -> Table[HostTrouble]: ...
     @property
     def relay_lists(self) -> Table[FollowedList]: ...
+    @property
+    def cards(self) -> Table[OwnCard]: ...
     @property
     def relay_health(self) -> Table[RelayHealth]: ...
     @property

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from protocol.keys import MessageId, PublisherKey, RelayKey
+from protocol.keys import Identity, MessageId, PublisherKey, RelayKey
 
 
 class _Operation(Struct, frozen=True):
@@ -41,6 +41,8 @@ class Accept(_Operation, frozen=True):
     link: str | None
     file: bytes | None
     name: str | None
+    identity: Identity | None = None
+    """Whose invitation it must be: it came from a card."""
 
 
 class CancelInvitation(_Operation, frozen=True):
@@ -102,6 +104,28 @@ class ChooseRelays(_Operation, frozen=True):
     count: int
 
 
+class SignCard(_Operation, frozen=True):
+    """Sign a card for a relay's directory, the next of this name; answered with `CardSigned`. Not sent by that."""
+
+    name: str
+    host: str
+    relay: RelayKey
+    links: tuple[tuple[int, str], ...]
+    """Invitations that it lists, by number and link. None: it withdraws the card."""
+
+
+class CardBrought(_Operation, frozen=True):
+    """The relay has the card that was signed last."""
+
+    number: int
+
+
+class ForgetCard(_Operation, frozen=True):
+    """The relay has, or wants, no such card any more."""
+
+    number: int
+
+
 Operation: TypeAlias = (
     Configure
     | SetName
@@ -115,6 +139,9 @@ Operation: TypeAlias = (
     | FollowList
     | UnfollowList
     | ChooseRelays
+    | SignCard
+    | CardBrought
+    | ForgetCard
 )
 
 
@@ -165,6 +192,13 @@ class ListTaken(Struct, frozen=True):
     """Taken as this node's own relays, as it had none."""
     too_few: str | None
     """Why none were taken though it has none."""
+
+
+class CardSigned(Struct, frozen=True):
+    """The card's bytes, kept under this number."""
+
+    number: int
+    card: bytes
 
 
 class Carried(Struct, frozen=True):

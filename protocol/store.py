@@ -13,6 +13,7 @@ from protocol.keys import (
     ClaimKey,
     DhPrivate,
     Digest,
+    Identity,
     LinkId,
     Minute,
     QueueNumber,
@@ -142,6 +143,29 @@ class Digests(Protocol):
         """Service time of the oldest digest."""
 
 
+class KeptCard(Struct, frozen=True, gc=False):
+    """What a relay keeps under a name (Spec 13), until `expires` in service seconds. `card` None: it was withdrawn."""
+
+    identity: Identity
+    serial: int
+    expires: float
+    card: bytes | None
+
+
+class Cards(Protocol):
+    def get(self, name: str) -> KeptCard | None:
+        """Also where its time is over and `expire` has not come to it."""
+
+    def put(self, name: str, card: KeptCard) -> None:
+        """In place of the one that is there."""
+
+    def count(self) -> int: ...
+    def expire(self, service: float, limit: int) -> int:
+        """Removes at most `limit` past their time; how many."""
+
+    def next_expiry(self) -> float | None: ...
+
+
 class OnionKey(Struct, frozen=True, gc=False):
     """What onions of one epoch open with (Spec 12 §4)."""
 
@@ -173,5 +197,7 @@ class RelayTransaction(Transaction, Protocol):
     def entries(self) -> Entries: ...
     @property
     def digests(self) -> Digests: ...
+    @property
+    def cards(self) -> Cards: ...
     @property
     def onion_keys(self) -> OnionKeys: ...

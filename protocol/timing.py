@@ -79,9 +79,17 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who shows no hint that is known is left without a byte, and hung up on after this, at random (Spec 9 §5)."""
     lan_dial_most_seconds: float = 30.0
     """A contact that is seen is dialled after a random part of this (Spec 9 §4)."""
+    visible_seconds: float = 300.0
+    """For so long, at most, somebody is visible to strangers on a local network (Spec 9 §6)."""
     visible_pause_seconds: float = 60.0
-    """At least this long lies between two attempts to meet somebody new on a local network (Spec 9 §6)."""
+    """At least this long lies between two attempts to meet somebody new there."""
+    visible_call_seconds: float = 10.0
+    """A call has its code after this, or is over."""
+    visible_answer_seconds: float = 60.0
+    """Each further step of a call takes no longer: people compare codes, nodes make and accept an invitation."""
     list_renewal_seconds: float = 86_400.0
     """A relay that offered a list of relays is asked for the next one about this often, ± 50 % (Spec 11 §5)."""
+    card_renewal_seconds: float = 3_600.0
+    """A node looks about this often, ± 50 %, whether its directory cards need other invitations (Spec 13 §4)."""
     forget_days: float = 35.0
     """Days for which skipped keys, digests and unacknowledged automatic items are kept."""

@@ -32,7 +32,7 @@ from protocol.mailbox import (
     Skipped,
     UnderWay,
 )
-from protocol.relays.kept import FollowedList, RelayHealth
+from protocol.relays.kept import FollowedList, OwnCard, RelayHealth
 from simulations.table import OUTSIDE, DictStore, DictTable, DictTransaction, Shape
 from simulations.zeros import pack, unpack
 
@@ -271,8 +271,9 @@ class DictMailboxTransaction(DictTransaction):
     """`protocol.mailbox.PersonalTransaction`."""
 
     __slots__ = (
-        "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "pairs", "partials",
-        "profile", "queues", "relay_health", "relay_lists", "routes", "seen", "sessions", "skipped", "troubles",
+        "cards", "changes", "contacts", "envelopes", "heads", "invitations", "items", "joining", "messages", "pairs",
+        "partials", "profile", "queues", "relay_health", "relay_lists", "routes", "seen", "sessions", "skipped",
+        "troubles",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -294,6 +295,7 @@ class DictMailboxTransaction(DictTransaction):
         self.seen: DictTable[Seen] = DictTable(self, _SEEN)
         self.troubles: DictTable[HostTrouble] = DictTable(self, _TROUBLES)
         self.relay_lists: DictTable[FollowedList] = DictTable(self, _NUMBERED)
+        self.cards: DictTable[OwnCard] = DictTable(self, _NUMBERED)
         self.relay_health: DictTable[RelayHealth] = DictTable(self, _HEALTH)
         self.changes: DictTable[Change] = DictTable(self, _CHANGES)
 

@@ -18,7 +18,7 @@ from protocol.keys import (
     SendId,
     Sequence,
 )
-from protocol.store import Entry, OnionKey, Queue, SealedLink
+from protocol.store import Entry, KeptCard, OnionKey, Queue, SealedLink
 from simulations.table import DictStore, DictTransaction
 
 K = TypeVar("K")
@@ -53,11 +53,13 @@ class DictRelayTransaction(DictTransaction):
         self.link: dict[LinkId, SealedLink] = {}
         self.entry: dict[tuple[QueueNumber, Sequence], _Entry] = {}
         self.digest: dict[tuple[QueueNumber, bytes], _Digest] = {}
+        self.card: dict[str, KeptCard] = {}
         self.onion_key: dict[int, OnionKey] = {}
         self.queues = DictQueues(self)
         self.links = DictLinks(self)
         self.entries = DictEntries(self)
         self.digests = DictDigests(self)
+        self.cards = DictCards(self)
         self.onion_keys = DictOnionKeys(self)
 
     def copied(self) -> tuple[list[dict[Any, Any]], int]:
@@ -72,7 +74,7 @@ class DictRelayTransaction(DictTransaction):
         self.last_number = copied[1]
 
     def _tables(self) -> list[dict[Any, Any]]:
-        return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest, self.onion_key]
+        return [self.queue, self.receiving, self.sending, self.link, self.entry, self.digest, self.card, self.onion_key]
 
     def undo(self, mark: int) -> None:
         """Back to where the log was `mark` long."""
@@ -247,6 +249,31 @@ def _sort_by_time(table: dict[K, V]) -> None:
     rows = sorted(table.items(), key=lambda row: row[1].service)
     table.clear()
     table.update(rows)
+
+
+class DictCards:
+    """A handful in any world, so they are looked through."""
+
+    def __init__(self, transaction: DictRelayTransaction) -> None:
+        self._tx = transaction
+
+    def get(self, name: str) -> KeptCard | None:
+        return self._tx.card.get(name)
+
+    def put(self, name: str, card: KeptCard) -> None:
+        self._tx.put(self._tx.card, name, card)
+
+    def count(self) -> int:
+        return len(self._tx.card)
+
+    def expire(self, service: float, limit: int) -> int:
+        over = sorted((card.expires, name) for name, card in self._tx.card.items() if card.expires <= service)[:limit]
+        for _, name in over:
+            self._tx.delete(self._tx.card, name)
+        return len(over)
+
+    def next_expiry(self) -> float | None:
+        return min((card.expires for card in self._tx.card.values()), default=None)
 
 
 class DictOnionKeys:

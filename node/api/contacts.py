@@ -9,10 +9,11 @@ from protocol.operations import Accept, MarkSeen, RemoveContact, SetContact
 
 
 class NewContact(Struct, frozen=True, forbid_unknown_fields=True):
-    """An invitation to accept: its `link`, or the bytes of its `file` (base64)."""
+    """An invitation to accept: its `link`, the bytes of its `file` (base64), or a `card`, as name@relay."""
 
     link: str | None = None
     file: bytes | None = None
+    card: str | None = None
     name: str | None = None
     """What to call them here."""
 
@@ -39,8 +40,10 @@ async def show(call: Call) -> Reply:
 async def accept(call: Call) -> Reply:
     """POST: answers with the contact's number once the invitation is claimed and stored."""
     wanted = call.read_body(NewContact)
-    if (wanted.link is None) == (wanted.file is None):
-        raise ApiError("bad_request", "Either a link or a file is needed.")
+    if (wanted.link, wanted.file, wanted.card).count(None) != 2:
+        raise ApiError("bad_request", "Either a link, a file or a card is needed.")
+    if wanted.card is not None:
+        return Reply(await call.node.cards.accept(wanted.card, wanted.name), 201)
     return Reply(await call.node.request(Accept(wanted.link, wanted.file, wanted.name)), 201)
 
 

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from node.api.errors import ApiError
+from node.cards import Cards
+from node.meeting import Meetings
 from node.store.rows import Reader, RelayRow
 from node.traffic_meter import Sent
 from protocol.keys import RelayKey
@@ -29,12 +31,20 @@ class Node(Protocol):
         """Why the relay that offers a list could not be asked for the next one, by the list's number."""
 
     @property
+    def meetings(self) -> Meetings:
+        """Being visible to strangers on a local network."""
+
+    @property
     def traffic(self) -> Preset:
         """What its links follow."""
 
     @property
     def forward(self) -> bool:
         """Whether contacts' relays are reached by its own only."""
+
+    @property
+    def discovery(self) -> bool:
+        """Whether contacts are found on local networks."""
 
     @property
     def proxy(self) -> str | None:
@@ -51,6 +61,10 @@ class Node(Protocol):
 
     async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
         """The list of relays that a relay offers, unread. Raises CallerError, WorldError."""
+
+    @property
+    def cards(self) -> Cards:
+        """Directory cards: one's own, and those of others."""
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Run `query` on a reader connection, in a thread of its own."""

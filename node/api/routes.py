@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, urlsplit
 
-from node.api import changes, contacts, invitations, messages, relay_lists, relays, status, traffic
+from node.api import cards, changes, contacts, invitations, meeting, messages, relay_lists, relays, status, traffic
 from node.api.contract import Call, Handler, Node
 from node.api.errors import ApiError
 
@@ -19,6 +19,10 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/invitations/{}": {"DELETE": invitations.cancel},
     "/v1/contacts": {"GET": contacts.list_contacts, "POST": contacts.accept},
     "/v1/contacts/{}": {"GET": contacts.show, "PATCH": contacts.change, "DELETE": contacts.remove},
+    "/v1/cards": {"GET": cards.list_cards, "POST": cards.publish},
+    "/v1/cards/withdrawn": {"PUT": cards.withdraw},
+    "/v1/meeting": {"GET": meeting.show, "POST": meeting.begin, "DELETE": meeting.end},
+    "/v1/meeting/call": {"POST": meeting.make_call, "PUT": meeting.compare},
     "/v1/messages": {"GET": messages.list_messages, "POST": messages.send},
     "/v1/changes": {"GET": changes.follow},
 }

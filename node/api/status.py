@@ -27,6 +27,8 @@ class Status(Struct, frozen=True):
     """What links follow (Spec 10 §2)."""
     forward: bool
     """Whether contacts' relays are reached by this node's own only (Spec 12)."""
+    discovery: bool
+    """Whether contacts are found on local networks (Spec 9)."""
     proxy: str | None
     """By which all connections are made, in this run."""
 
@@ -53,6 +55,7 @@ async def show(call: Call) -> Reply:
             last_change=reader.last_change(),
             traffic=NAMES[call.node.traffic],
             forward=call.node.forward,
+            discovery=call.node.discovery,
             proxy=call.node.proxy,
         )
 

@@ -1,6 +1,7 @@
-"""`kassiber accept`: an invitation, as a link, a file, or on standard input."""
+"""`kassiber accept`: an invitation, as a link, a file, on standard input, or from a directory card."""
 
 import base64
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,15 @@ from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import print_json, visible
 
 MAX_INVITATION_BYTES = 65_536
+_CARD = re.compile(r"[A-Za-z0-9._-]+@.+:")
+"""`name@host:port`, or `name@` and a relay's address."""
 _SCHEMES = (b"kassiber://", b"kassibers://")
 
 
 def accept(
-    invitation: Annotated[str, Parameter(allow_leading_hyphen=True, help="A link, a file, or - for standard input.")],
+    invitation: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="A link, a file, - for standard input, or name@relay.")
+    ],
     /,
     *,
     name: Annotated[str | None, Parameter(help="What to call them here.")] = None,
@@ -37,9 +42,11 @@ def accept(
 
 
 def read_invitation(given: str) -> dict[str, str]:
-    """What the API takes: `{"link"}` or `{"file"}`. Raises NoInputError, BadTextError."""
+    """What the API takes: `{"link"}`, `{"file"}` or `{"card"}`. Raises NoInputError, BadTextError."""
     if given.encode("utf-8", "surrogateescape").lstrip().startswith(_SCHEMES):
         return {"link": given.strip()}
+    if _CARD.match(given) and not Path(given).exists():
+        return {"card": given}
     if given == "-":
         content = sys.stdin.buffer.read(MAX_INVITATION_BYTES + 1)
     else:

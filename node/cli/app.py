@@ -29,7 +29,7 @@ app = App(
     version=_version,
     result_action="return_value",
 )
-_GROUPS = ("contacts", "invitations", "relays", "sim")
+_GROUPS = ("card", "contacts", "invitations", "relays", "sim")
 """Commands that have commands of their own."""
 for _group in COMMANDS.values():
     for _name in _group:

@@ -26,6 +26,11 @@ LEAST_MISSED = 3
 MOST_MISSED = 0.02
 """Part of the envelopes that a relay took: more than this is not bad luck."""
 SLOW_SECONDS = 3.0
+_SILENCE = {
+    "multicast DNS": "Stop it where that matters: Avahi (systemctl disable --now avahi-daemon.socket avahi-daemon), or "
+    "MulticastDNS=no in systemd's resolved.conf",
+    "LLMNR": "Stop it where that matters: LLMNR=no in systemd's resolved.conf",
+}
 _LEVELS: dict[str, Level] = {"connected": "ok", "idle": "ok", "connecting": "note"}
 _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 
@@ -147,6 +152,29 @@ def _node(profile: Profile) -> Iterator[Finding]:
         yield _wrong(error)
 
 
+def _local_network() -> Iterator[Finding]:
+    """Nodes announce themselves under no name; the system they run on may tell one all the same (Spec 9 §7)."""
+    import socket
+    from pathlib import Path
+
+    from node.discovery.betrayal import ask_this_machine, find_dhcp_clients
+    from node.discovery.interfaces import find_places
+
+    yield "ok", "Contacts are found on local networks, which strangers see only as that Kassiber runs here", ""
+    places, _ = find_places()
+    for told in ask_this_machine(places, socket.gethostname().partition(".")[0]):
+        if told.names:
+            what = f"Another program here answers on the local network that this machine is {' or '.join(told.names)}"
+            yield "note", f"{what} ({told.protocol})", _SILENCE[told.protocol]
+        if told.services:
+            what = f"Another program here announces on the local network: {', '.join(told.services)}"
+            yield "note", f"{what} ({told.protocol})", "Where that says who you are, stop what offers it"
+    for client in find_dhcp_clients(Path("/")):
+        what = f"{client.program} tells this machine's name to whoever gives out addresses (DHCP)"
+        where = f"It is set in {client.setting}" if client.setting else "That is its default; nmcli can change it"
+        yield "note", what, f"{where}. Or give the machine a name that says nothing"
+
+
 def _entries(relays: int) -> Iterator[Finding]:
     """What goes by an entry needs one that is not where it goes; and one more, so that none sees both directions."""
     yield "ok", "Contacts' relays are reached by your own relays only", ""
@@ -162,6 +190,8 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
         yield "note", f"The node runs version {status['version']}, this is {installed_version()}", "Restart the node"
     yield "ok", f"Links send as {status['traffic']} says", "What that hides and costs: kassiber privacy"
     relays = status["relays"]
+    if status["discovery"]:
+        yield from _local_network()
     if status["proxy"]:
         yield "ok", f"This run makes all connections by the proxy {status['proxy']}", ""
     if status["forward"]:

@@ -8,6 +8,8 @@ COMMANDS = {
         "up": "Run the node.",
         "invite": "Make an invitation: link, QR code, file.",
         "accept": "Accept an invitation.",
+        "card": "Be found under a name at a relay, or no more.",
+        "meet": "Become contacts with somebody on the same local network.",
         "verify": "Compare the safety number with a contact.",
     },
     "To write and read": {

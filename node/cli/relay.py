@@ -32,6 +32,9 @@ def relay(
     proxy: Annotated[
         str | None, Parameter(help="Reach those by this SOCKS5 proxy: with Tor's, onion addresses too.")
     ] = None,
+    cards: Annotated[
+        bool, Parameter(negative="", help="Keep cards: people are found here under a name that they chose.")
+    ] = False,
 ) -> None:
     """Run a relay until it is stopped (Ctrl-C or SIGTERM).
 
@@ -51,7 +54,8 @@ def relay(
     if timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     way = parse_proxy_setting(proxy, "--proxy") if proxy is not None else None
-    run_relay(directory.resolve(), listen or ["0.0.0.0:4040"], public, _say_started, timing, relay_list, forward, way)
+    places = listen or ["0.0.0.0:4040"]
+    run_relay(directory.resolve(), places, public, _say_started, timing, relay_list, forward, way, cards)
 
 
 def _say_started(served: "ServedRelay") -> None:

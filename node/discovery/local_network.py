@@ -5,18 +5,20 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from queue import Empty, Full, Queue
 
 import structlog
 import trio
 
-from node.discovery.interfaces import Place, find_places, unpack
-from node.discovery.responder import Heard, Responder
+from node.discovery.interfaces import Place, find_places, pack, unpack
+from node.discovery.responder import Heard, Responder, Service
 from node.transport import lan
 from node.transport.contract import FrameStream, Use
+from protocol.discovery.announcement import SERVICE_TYPE
 from protocol.discovery.announcer import Announcer, Published, Wanted
 from protocol.discovery.sightings import Dial, Lost, Sightings
-from protocol.discovery.tags import Endpoint
+from protocol.discovery.tags import Endpoint, hint
 from protocol.entropy import Entropy
 from protocol.errors import PeerError
 from protocol.events import Now
@@ -153,7 +155,9 @@ class LocalNetwork:
         try:
             if stand.responder is None:
                 heard = partial(self._hear, token, stand.place.interface)
-                responder = await trio.to_thread.run_sync(Responder, stand.place, heard)
+                responder = await trio.to_thread.run_sync(
+                    Responder, SERVICE_TYPE, stand.place, heard, self._entropy.uniform()
+                )
                 if self._stands.get(stand.place) is not stand:
                     await trio.to_thread.run_sync(responder.close)
                     return
@@ -182,7 +186,8 @@ class LocalNetwork:
             published = stand.announcer.announce(port, self._host.secrets()[:DISCOVERY_TAGS], self._now())
             stand.port = trio.CancelScope()
             nursery.start_soon(self._serve, listener, published, stand.port, nursery)
-            await trio.to_thread.run_sync(responder.publish, published, address)
+            service = Service(published.instance, published.endpoint.port, published.txt)
+            await trio.to_thread.run_sync(responder.publish, service, address)
 
     def _complain(self, stand: _Stand, error: OSError) -> None:
         """Once for as long as the address is there, and not for what passes: a new IPv6 address is tried out first."""
@@ -223,11 +228,9 @@ class LocalNetwork:
             if heard.txt is None:
                 self.sightings.gone(interface, heard.instance)
             elif heard.instance not in own:
-                address = heard.address if len(heard.address) == 16 else bytes(10) + b"\xff\xff" + heard.address
+                endpoint = Endpoint(pack(ip_address(heard.address)), heard.port)
                 try:
-                    self.sightings.seen(
-                        interface, heard.instance, Endpoint(address, heard.port), heard.txt, self._now()
-                    )
+                    self.sightings.seen(interface, heard.instance, endpoint, heard.txt, self._now())
                 except PeerError as error:
                     log.debug("an announcement was ignored", why=error.code.name)
 
@@ -300,4 +303,4 @@ class _Door:
 async def dial(wish: Dial, use: Use) -> None:
     """Carry out a `Dial` up to its session. Raises WorldError."""
     address = unpack(wish.endpoint.address).packed
-    await lan.dial(address, wish.endpoint.port, wish.interface, wish.nonce, wish.secret, use)
+    await lan.dial(address, wish.endpoint.port, wish.interface, use, partial(hint, wish.secret, wish.nonce))

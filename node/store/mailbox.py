@@ -42,7 +42,7 @@ from protocol.mailbox import (
     Skipped,
     UnderWay,
 )
-from protocol.relays.kept import FollowedList, RelayHealth
+from protocol.relays.kept import FollowedList, OwnCard, RelayHealth
 
 SCHEMA = Schema(
     name="mailbox",
@@ -143,6 +143,12 @@ SCHEMA = Schema(
             "ALTER TABLE relay_health ADD COLUMN loops_lost INTEGER NOT NULL DEFAULT 0",
             "ALTER TABLE relay_health ADD COLUMN missing_stored REAL NOT NULL DEFAULT 0",
             "ALTER TABLE relay_health ADD COLUMN missing_forwarded REAL NOT NULL DEFAULT 0",
+        ),
+        (
+            """CREATE TABLE cards (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, host TEXT NOT NULL,
+                relay BLOB NOT NULL, serial INTEGER NOT NULL, expires INTEGER NOT NULL, links BLOB NOT NULL,
+                brought INTEGER NOT NULL)""",
+            "ALTER TABLE joining ADD COLUMN identity BLOB",
         ),
     ),
     secure_delete="ON",
@@ -319,6 +325,7 @@ class MailboxTransaction(SqlTransaction):
         self.seen = SqlTable(connection, "seen", Seen, ("contact", "turn", "number"))
         self.troubles = SqlTable(connection, "troubles", HostTrouble, ("relay", "group"))
         self.relay_lists = SqlTable(connection, "relay_lists", FollowedList, ("id",))
+        self.cards = SqlTable(connection, "cards", OwnCard, ("id",))
         self.relay_health = SqlTable(connection, "relay_health", RelayHealth, ("relay",))
         self.changes = SqlTable(connection, "changes", Change, ("number",))
         self._tables = [table for table in vars(self).values() if isinstance(table, SqlTable)]

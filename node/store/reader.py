@@ -9,6 +9,7 @@ from msgspec import msgpack
 from node.store.database import open_reader
 from node.store.mailbox import SCHEMA
 from node.store.rows import (
+    CardRow,
     Change,
     ContactChange,
     ContactRow,
@@ -110,6 +111,17 @@ class MailboxReader:
             ListedRelayRow(format_address(Host.parse(relay.host), relay.key), relay.operator)
             for relay in parse_list(row[0]).relays
         ]
+
+    def cards(self) -> Sequence[CardRow]:
+        """In the order in which they were made."""
+        rows = self._connection.execute("SELECT id, name, host, relay, expires, links, brought FROM cards ORDER BY id")
+        return [
+            CardRow(
+                number, name, host, format_address(Host.parse(host), RelayKey(relay)), expires * 60.0,
+                tuple((invitation, link) for invitation, link in msgpack.decode(links)), bool(brought),
+            )
+            for number, name, host, relay, expires, links, brought in rows
+        ]  # fmt: skip
 
     def relay_health(self) -> dict[str, RelayHealthRow]:
         """By the relay's key in base64url: of all relays that are dialled or listed."""

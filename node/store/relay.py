@@ -31,7 +31,7 @@ from protocol.keys import (
     SendId,
     Sequence,
 )
-from protocol.store import Entry, OnionKey, Queue, SealedLink
+from protocol.store import Entry, KeptCard, OnionKey, Queue, SealedLink
 
 SCHEMA = Schema(
     name="relay database",
@@ -75,6 +75,11 @@ SCHEMA = Schema(
             )""",
         ),
         ("CREATE TABLE onion_keys (epoch INTEGER PRIMARY KEY, private BLOB NOT NULL, since REAL NOT NULL)",),
+        (
+            """CREATE TABLE cards (name TEXT PRIMARY KEY, identity BLOB NOT NULL, serial INTEGER NOT NULL,
+                expires REAL NOT NULL, card BLOB) WITHOUT ROWID""",
+            "CREATE INDEX card_expiry ON cards (expires)",
+        ),
     ),
     secure_delete="FAST",
 )
@@ -148,6 +153,7 @@ class SqlRelayTransaction(SqlTransaction):
         self.links = SqlLinks(self)
         self.entries = SqlEntries(self)
         self.digests = SqlDigests(self)
+        self.cards = SqlCards(self)
         self.onion_keys = SqlOnionKeys(self)
 
     @property
@@ -386,6 +392,36 @@ class SqlDigests:
     def oldest(self) -> float | None:
         row = self._execute("SELECT service FROM digests ORDER BY id LIMIT 1").fetchone()
         return float(row[0]) if row else None
+
+
+class SqlCards:
+    """`protocol.store.Cards`."""
+
+    def __init__(self, transaction: SqlRelayTransaction) -> None:
+        self._execute = transaction.connection.execute
+
+    def get(self, name: str) -> KeptCard | None:
+        row = self._execute("SELECT identity, serial, expires, card FROM cards WHERE name = ?", (name,)).fetchone()
+        return KeptCard(*row) if row else None
+
+    def put(self, name: str, card: KeptCard) -> None:
+        self._execute(
+            "INSERT OR REPLACE INTO cards (name, identity, serial, expires, card) VALUES (?, ?, ?, ?, ?)",
+            (name, card.identity, card.serial, card.expires, card.card),
+        )
+
+    def count(self) -> int:
+        return int(self._execute("SELECT count(*) FROM cards").fetchone()[0])
+
+    def expire(self, service: float, limit: int) -> int:
+        return self._execute(
+            "DELETE FROM cards WHERE name IN (SELECT name FROM cards WHERE expires <= ? ORDER BY expires LIMIT ?)",
+            (service, limit),
+        ).rowcount
+
+    def next_expiry(self) -> float | None:
+        row = self._execute("SELECT min(expires) FROM cards").fetchone()
+        return None if row[0] is None else float(row[0])
 
 
 class SqlOnionKeys:

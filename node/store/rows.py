@@ -117,6 +117,22 @@ class RelayHealthRow(Struct, frozen=True):
     """Whether too many were lost of late."""
 
 
+class CardRow(Struct, frozen=True):
+    """A directory card of one's own."""
+
+    card: int
+    name: str
+    host: str
+    relay: str
+    """Its address."""
+    expires: float
+    """Unix seconds."""
+    links: tuple[tuple[int, str], ...]
+    """Invitations that it lists: number and link."""
+    brought: bool
+    """Whether its relay is known to have it."""
+
+
 class MessageChange(MessageRow, frozen=True, tag_field="kind", tag="message"):
     """A new row of the timeline."""
 
@@ -162,6 +178,9 @@ class Reader(Protocol):
 
     def relay_health(self) -> dict[str, RelayHealthRow]:
         """By the relay's key in base64url: of all relays that are dialled or listed."""
+
+    def cards(self) -> Sequence[CardRow]:
+        """Those that this person has at relays."""
 
     def contacts(self) -> Sequence[ContactRow]: ...
     def invitations(self) -> Sequence[InvitationRow]: ...

@@ -8,7 +8,7 @@ import trio
 import trio.abc
 
 from node.transport.contract import Ended, Use, ended
-from protocol.discovery.tags import HINT_BYTES, hint, hinted
+from protocol.discovery.tags import HINT_BYTES, hinted
 from protocol.errors import Code, PeerError, WorldError
 from protocol.keys import DhPublic, PairSecret
 from protocol.limits import FRAME_SLOTS, SLOT_BYTES
@@ -96,17 +96,19 @@ async def read_until(stream: trio.abc.Stream, buffer: bytearray, length: int) ->
         buffer += data
 
 
-async def dial(address: bytes, port: int, interface: int, nonce: bytes, secret: PairSecret, use: Use) -> None:
+async def dial(
+    address: bytes, port: int, interface: int, use: Use, hint_for: Callable[[DhPublic], bytes] | None = None
+) -> None:
     """Connect to an announced address (4 or 16 bytes), give the stream to `use`, and close it.
 
-    The caller sets the deadline. Raises WorldError.
+    `hint_for`: as for `LanFrames`. The caller sets the deadline. Raises WorldError.
     """
     opened_at = trio.current_time()
     try:
         stream = await _connect(address, port, interface)
     except OSError as error:
         raise WorldError((error.strerror or "it cannot be reached").lower()) from None
-    frames = LanFrames(stream, opened_at, lambda ephemeral: hint(secret, nonce, ephemeral))
+    frames = LanFrames(stream, opened_at, hint_for)
     try:
         await use(frames)
     finally:

@@ -15,7 +15,7 @@ from protocol.envelope.envelope import seal_envelope
 from protocol.envelope.items import NewRoutes, Sender, Senders, encode_item, pad_items
 from protocol.envelope.items import Profile as ProfileItem
 from protocol.errors import CallerError, Code, PeerError
-from protocol.keys import Group, InvitationSecret, RelayKey, SenderKey, SendId, SigningKey
+from protocol.keys import Group, Identity, InvitationSecret, RelayKey, SenderKey, SendId, SigningKey
 from protocol.limits import EACH_CONTACT, FIRST_PAYLOAD_BYTES
 from protocol.mailbox import (
     ChangeKind,
@@ -71,7 +71,13 @@ class Joined(NamedTuple):
 _candidates = msgpack.Decoder(tuple[Candidate, ...])
 
 
-def begin(step: Step, hosts: Hosts, link: str | None, file: bytes | None, name: str | None) -> int:
+class InvitationUsedError(CallerError):
+    """Nobody can accept it any more."""
+
+
+def begin(
+    step: Step, hosts: Hosts, link: str | None, file: bytes | None, name: str | None, identity: Identity | None = None
+) -> int:  # fmt: skip
     """Save fresh keys for the claims, and make the first; accepting again resumes with them. Raises CallerError."""
     profile = own_profile(step)
     secret, encoded, candidates, direct = _read(step, link, file)
@@ -88,10 +94,11 @@ def begin(step: Step, hosts: Hosts, link: str | None, file: bytes | None, name: 
     for known in step.tx.joining.find(secret=secret):
         merged = msgpack.encode(_merge(_candidates.decode(known.candidates), candidates))
         again = replace(known, encoded=known.encoded or encoded, name=name or known.name, candidates=merged)
+        again = replace(again, identity=known.identity or identity)
         step.tx.joining.save(again)
         _ask(step, hosts, again, 0)
         return known.id
-    row = Joining(0, secret, encoded, name, msgpack.encode(candidates))
+    row = Joining(0, secret, encoded, name, msgpack.encode(candidates), identity)
     row = replace(row, id=step.tx.joining.add(row))
     _ask(step, hosts, row, 0)
     return row.id
@@ -214,7 +221,7 @@ def give_up(step: Step, joining: int) -> None:
 
 def refusal() -> CallerError:
     """What every place where it could be claimed said."""
-    return CallerError(USED)
+    return InvitationUsedError(USED)
 
 
 def claimed(step: Step, hosts: Hosts, reference: int, reply: Claimed) -> Joined | None:
@@ -228,6 +235,8 @@ def claimed(step: Step, hosts: Hosts, reference: int, reply: Claimed) -> Joined 
         encoded = row.encoded or _unseal(step, row, candidates[position], reply)
         invitation = decode_invitation(encoded)
         _check(step, invitation)
+        if row.identity not in (None, invitation.identity):
+            raise CallerError("The invitation is somebody else's than the card. Do not trust where it came from.")
         contact = _make_contact(step, hosts, row, invitation, encoded, candidates, position)
     except (CallerError, PeerError) as error:
         step.tx.joining.remove(joining)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from protocol.discovery.announcement import Announcement, check_instance, parse_txt
+from protocol.discovery.bucket import Bucket
 from protocol.discovery.tags import Endpoint, epoch_of, is_tagged
 from protocol.entropy import Entropy
 from protocol.errors import Code, PeerError
@@ -12,7 +13,6 @@ from protocol.keys import PairSecret
 from protocol.limits import (
     DISCOVERY_TTL_SECONDS,
     MAX_DIALLED_ANNOUNCEMENTS,
-    MAX_NEW_SIGHTINGS_PER_SECOND,
     MAX_SIGHTINGS,
 )
 from protocol.timing import Timing
@@ -61,25 +61,6 @@ class _Sighting:
         self.secret: PairSecret | None = None
 
 
-class _Bucket:
-    """Lets so many through at once, and so many a second."""
-
-    __slots__ = ("_at", "_tokens")
-
-    def __init__(self, now: float) -> None:
-        self._at = now
-        self._tokens = float(MAX_NEW_SIGHTINGS_PER_SECOND)
-
-    def take(self, now: float) -> bool:
-        gained = max(now - self._at, 0.0) * MAX_NEW_SIGHTINGS_PER_SECOND
-        self._tokens = min(self._tokens + gained, float(MAX_NEW_SIGHTINGS_PER_SECOND))
-        self._at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-
 class Sightings:
     """All interfaces of a node. Contacts are numbers of the caller's."""
 
@@ -88,7 +69,7 @@ class Sightings:
         self._timing = timing
         self._secrets: dict[int, tuple[PairSecret, ...]] = {}
         self._networks: dict[int, tuple[Network, ...]] = {}
-        self._buckets: dict[int, _Bucket] = {}
+        self._buckets: dict[int, Bucket] = {}
         self._alive: dict[tuple[int, str], _Sighting] = {}  # in the order in which they came
         self._dialled: dict[bytes, None] = {}  # nonces, in order
         self._busy: set[int] = set()
@@ -124,9 +105,7 @@ class Sightings:
     def attach(self, networks: Mapping[int, Sequence[Network]], now: Now) -> None:
         """Which interfaces there are now; what was seen on one that is gone, or outside its networks, is gone."""
         self._networks = {interface: tuple(those) for interface, those in networks.items()}
-        self._buckets = {
-            interface: self._buckets.get(interface) or _Bucket(now.service) for interface in self._networks
-        }
+        self._buckets = {interface: self._buckets.get(interface) or Bucket(now.service) for interface in self._networks}
         for interface, instance in [*self._alive]:
             if not self._reaches(interface, self._alive[interface, instance].endpoint.address):
                 self.gone(interface, instance)

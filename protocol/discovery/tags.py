@@ -10,6 +10,7 @@ from protocol.keys import DhPublic, PairSecret
 from protocol.limits import DISCOVERY_EPOCH_SECONDS, DISCOVERY_TAG_BYTES
 
 HINT_BYTES = 8
+_MAPPED = bytes(10) + b"\xff\xff"
 
 EPOCHS_BEFORE = 2
 """An announcement made in epoch e and alive for 20 minutes is still met in e + 2."""
@@ -21,6 +22,11 @@ class Endpoint(NamedTuple):
 
     address: bytes
     port: int
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether it is no IPv4 address in disguise."""
+        return not self.address.startswith(_MAPPED)
 
 
 def epoch_of(wall: float) -> int:

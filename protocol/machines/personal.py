@@ -42,7 +42,7 @@ from protocol.limits import (
     MAX_IN_FLIGHT_DEPOSITS,
     MAX_UNDELIVERED_ENVELOPES,
 )
-from protocol.machines import incoming
+from protocol.machines import asked, incoming
 from protocol.mailbox import InvitationState, MessageState, PersonalTransaction, QueueState, RouteState
 from protocol.operations import (
     Accept,
@@ -54,7 +54,6 @@ from protocol.operations import (
     Invite,
     MarkSeen,
     Queued,
-    RelaysChosen,
     RemoveContact,
     SendText,
     SetContact,
@@ -71,6 +70,7 @@ from protocol.wire.commands import (
     Described,
     Done,
     Ended,
+    Kept,
     Marker,
     MarkerKind,
     Reachable,
@@ -337,8 +337,8 @@ class Personal:
         if contact:
             outbox.pump(step, self._hosts, contact)
 
-    def _described(self, _step: Step, _session: HostSession, _reply: Described) -> None:
-        """Lists are asked for on connections of their own (Spec 11 §5)."""
+    def _described(self, _step: Step, _session: HostSession, _reply: Described | Kept) -> None:
+        """Lists and cards are asked for on connections of their own (Spec 11 §5, 13 §4)."""
         raise PeerError(Code.MALFORMED, "an answer to nothing")
 
     def _answered(self, session: HostSession, request: Any) -> Pending:
@@ -423,15 +423,11 @@ class Personal:
         self._waiting.invite(step, request, number)
 
     def _accept(self, step: Step, request: int, operation: Accept) -> None:
-        number = joining.begin(step, self._hosts, operation.link, operation.file, operation.name)
+        number = joining.begin(step, self._hosts, operation.link, operation.file, operation.name, operation.identity)
         self._waiting.accept(step, request, number)
 
-    def _follow_list(self, step: Step, request: int, operation: FollowList) -> None:
-        step.effects.append(Answer(request, relay_lists.follow(step, self._hosts, operation)))
-
-    def _choose_relays(self, step: Step, request: int, operation: ChooseRelays) -> None:
-        chosen = relay_lists.choose_relays(step, self._hosts, operation.count)
-        step.effects.append(Answer(request, RelaysChosen(chosen)))
+    def _answer(self, step: Step, request: int, operation: Any) -> None:
+        step.effects.append(Answer(request, asked.answer(step, self._hosts, operation)))
 
     def _carry(self, step: Step, request: int, operation: Any) -> None:
         """Operations that are done when they are stored."""
@@ -477,6 +473,7 @@ _REPLIES: dict[type, Callable[[Personal, Step, HostSession, Any], None]] = {
     Accepted: Personal._accepted,
     Refused: Personal._refused,
     Described: Personal._described,
+    Kept: Personal._described,
     Delivery: Personal._delivery,
     Marker: Personal._marker,
     Ended: Personal._ended,
@@ -494,7 +491,6 @@ _OPERATIONS: dict[type, Callable[[Personal, Step, int, Any], None]] = {
     SetContact: Personal._carry,
     RemoveContact: Personal._carry,
     MarkSeen: Personal._carry,
-    FollowList: Personal._follow_list,
     UnfollowList: Personal._carry,
-    ChooseRelays: Personal._choose_relays,
+    **dict.fromkeys(asked.OPERATIONS, Personal._answer),
 }

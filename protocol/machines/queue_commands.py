@@ -73,6 +73,8 @@ class Session(Struct, gc=False):
     recipients: dict[ReceiveId, RecipientKey] = field(default_factory=dict)
     senders: dict[SendId, SenderKey] = field(default_factory=dict)
     creates: int = 0
+    publishes: int = 0
+    lookups: int = 0
 
 
 class Subscribing(NamedTuple):

@@ -13,6 +13,7 @@ from protocol.errors import Code
 from protocol.events import Closed, Event, Failed, Now, Opened, Received, Started, TimePassed, Unreachable, Woken
 from protocol.keys import Connection, RelayKey
 from protocol.limits import MAX_EXPIRED_PER_STEP, QUEUE_QUOTA_ENVELOPES
+from protocol.machines.directory import Directory
 from protocol.machines.forwarding import Forwarding
 from protocol.machines.queue_commands import (
     RETENTION_SECONDS,
@@ -37,8 +38,10 @@ from protocol.wire.commands import (
     Drop,
     Forward,
     Info,
+    Lookup,
     Onion,
     Prove,
+    Publish,
     Refused,
     Settle,
     Subscribe,
@@ -51,15 +54,17 @@ class Relay:
 
     `relay_key` is this relay's own public key, which claims are bound to. `quota_envelopes` bounds each queue.
     `offered`: the signed list of relays that whoever asks is given, as it is. `forwarding`: None where it does none.
+    `directory`: whether it keeps cards, by which people are found under a name (Spec 13).
     """
 
     def __init__(
         self, suite: Suite, timing: Timing, relay_key: RelayKey, quota_envelopes: int = QUEUE_QUOTA_ENVELOPES,
-        offered: bytes = b"", forwarding: Forwarding | None = None,
+        offered: bytes = b"", forwarding: Forwarding | None = None, directory: bool = False,
     ) -> None:  # fmt: skip
         self._timing = timing
         self._commands = Commands(suite, relay_key, quota_envelopes, offered)
         self._forwarding = forwarding
+        self._directory = Directory(suite, relay_key) if directory else None
         self._expiry_at: float | None = None
         self._keys_at: float | None = None
         self._sessions: dict[Connection, Session] = {}
@@ -135,6 +140,11 @@ class Relay:
                     step.refuse(command.request)
                 else:
                     self._forwarding.carry_out(command, step, self._commands)
+            case Publish() | Lookup():
+                if self._directory is None:
+                    step.refuse(command.request)
+                else:
+                    self._directory.carry_out(command, step)
             case _:
                 self._commands.carry_out(command, step)
 
@@ -209,6 +219,8 @@ class Relay:
                     | Info()
                     | Onion()
                     | Describe()
+                    | Publish()
+                    | Lookup()
                 ):
                     effects.append(Send(event.connection, Refused(command.request, Code.UNAVAILABLE)))
         return effects
@@ -242,6 +254,7 @@ class Relay:
         until = now.service - RETENTION_SECONDS
         expired = (
             tx.links.expire(now.service, MAX_EXPIRED_PER_STEP),
+            tx.cards.expire(now.service, MAX_EXPIRED_PER_STEP),
             tx.entries.expire(until, MAX_EXPIRED_PER_STEP),
             tx.digests.expire(until, MAX_EXPIRED_PER_STEP),
         )
@@ -253,8 +266,8 @@ class Relay:
 
     def _next_expiry(self, tx: RelayTransaction) -> float | None:
         times = [time + RETENTION_SECONDS for time in (tx.entries.oldest(), tx.digests.oldest()) if time is not None]
-        link = tx.links.next_expiry()
-        return min(times if link is None else [*times, link], default=None)
+        times += [time for time in (tx.links.next_expiry(), tx.cards.next_expiry()) if time is not None]
+        return min(times, default=None)
 
     def _wake_by(self, service: float) -> None:
         if self._expiry_at is None or service < self._expiry_at:

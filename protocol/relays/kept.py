@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from protocol.keys import PublisherKey, RelayKey
+from protocol.keys import Minute, PublisherKey, RelayKey
 
 MOST_MISSING = 0.3
 
@@ -19,6 +19,21 @@ class FollowedList(Struct, frozen=True, gc=False):
     host: str | None
     """The relay that offers it, where it came from one."""
     relay: RelayKey | None
+
+
+class OwnCard(Struct, frozen=True, gc=False):
+    """A card of this person's at a relay (Spec 13). Key: id."""
+
+    id: int
+    name: str
+    host: str
+    relay: RelayKey
+    serial: int
+    expires: Minute
+    links: bytes
+    """msgpack array of [number of an invitation of its own, its link]; empty: the card was withdrawn."""
+    brought: bool
+    """Whether the relay is known to have it."""
 
 
 class RelayHealth(Struct, frozen=True, gc=False):

@@ -34,6 +34,8 @@ from protocol.keys import (
 from protocol.limits import (
     CLAIM_REPLY_BYTES,
     ENVELOPE_BYTES,
+    MAX_CARD_BYTES,
+    MAX_CARD_NAME_BYTES,
     MAX_HOST_BYTES,
     ONION_BYTES,
     RELAY_LIST_PART_BYTES,
@@ -74,6 +76,7 @@ SealedInvitation: TypeAlias = Annotated[
     bytes, Meta(min_length=SEALED_INVITATION_BYTES, max_length=SEALED_INVITATION_BYTES)
 ]
 OnionField: TypeAlias = Annotated[bytes, Meta(min_length=ONION_BYTES, max_length=ONION_BYTES)]
+CardField: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_CARD_BYTES)]
 EnvelopeField: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=ENVELOPE_BYTES)]
 
 
@@ -193,8 +196,22 @@ class Shape(_Wire, frozen=True, tag=16):
     preset: Preset
 
 
+class Publish(_Wire, frozen=True, tag=17):
+    """Keep this card under its name, or withdraw it (Spec 13 §3)."""
+
+    request: RequestField
+    card: CardField
+
+
+class Lookup(_Wire, frozen=True, tag=18):
+    """Ask for the card under a name (Spec 13 §3)."""
+
+    request: RequestField
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_CARD_NAME_BYTES)]
+
+
 class Done(_Wire, frozen=True, tag=32):
-    """Create, settle, prove or drop was carried out and is durable."""
+    """Create, settle, prove, drop or publish was carried out and is durable."""
 
     request: RequestField
 
@@ -289,8 +306,30 @@ class Returned(_Wire, frozen=True, tag=43):
     sealed: Annotated[bytes, Meta(min_length=REPLY_BYTES, max_length=CLAIM_REPLY_BYTES)]
 
 
+class Kept(_Wire, frozen=True, tag=44):
+    """The card that was asked for."""
+
+    request: RequestField
+    card: CardField
+
+
 OnWireToRelay: TypeAlias = (
-    Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Via | Forward | Onion | Describe | Info | Shape
+    Create
+    | Claim
+    | Settle
+    | Prove
+    | Subscribe
+    | Deposit
+    | Ack
+    | Drop
+    | Via
+    | Forward
+    | Onion
+    | Describe
+    | Info
+    | Shape
+    | Publish
+    | Lookup
 )
 OnWireToNode: TypeAlias = (
     Done
@@ -305,6 +344,7 @@ OnWireToNode: TypeAlias = (
     | Described
     | Reachable
     | Returned
+    | Kept
 )
 
 
@@ -317,10 +357,35 @@ class Accepted(Struct, frozen=True, gc=False):
 
 
 ToRelay: TypeAlias = (
-    Create | Claim | Settle | Prove | Subscribe | Deposit | Ack | Drop | Via | Forward | Onion | Describe | Info
+    Create
+    | Claim
+    | Settle
+    | Prove
+    | Subscribe
+    | Deposit
+    | Ack
+    | Drop
+    | Via
+    | Forward
+    | Onion
+    | Describe
+    | Info
+    | Publish
+    | Lookup
 )
 """What a relay's machine is handed: `shape` is its link's own."""
 ToNode: TypeAlias = (
-    Done | Claimed | Subscribed | Accepted | Refused | Delivery | Marker | Ended | Described | Reachable | Returned
+    Done
+    | Claimed
+    | Subscribed
+    | Accepted
+    | Refused
+    | Delivery
+    | Marker
+    | Ended
+    | Described
+    | Reachable
+    | Returned
+    | Kept
 )
 Command: TypeAlias = ToRelay | ToNode | Shape

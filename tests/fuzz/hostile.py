@@ -6,9 +6,12 @@ the victim.
 
 from random import Random
 
+from protocol.crypto import labels
 from protocol.crypto.labels import ONION, SIGN_RELAY_LIST
-from protocol.crypto.noise import Initiator, Responder
+from protocol.crypto.noise import CipherState, Initiator, Responder
 from protocol.crypto.suite import RealSuite, sha256
+from protocol.discovery.people import VisibleAnnouncement, encode_visible_txt
+from protocol.discovery.visible import Called
 from protocol.envelope.envelope import seal_envelope
 from protocol.forwarding.onion import open_onion, open_reply
 from protocol.keys import (
@@ -27,20 +30,23 @@ from protocol.limits import BODY_BYTES, FIRST_PAYLOAD_BYTES, INVITATION_PADDED_B
 from protocol.link import offers
 from protocol.link.initiator import InitiatorLink
 from protocol.link.responder import ResponderLink
+from protocol.relays.card import read_card
 from protocol.relays.relay_list import ListedRelay, RelayList, read_list
 from protocol.relays.selection import merge
 from protocol.session import handshake, ratchet
 from protocol.session.identity import make_identity
-from protocol.session.invitation import Invitation, Route, decode_invitation, link_keys, open_invitation
+from protocol.session.invitation import Invitation, Route, decode_invitation, format_link, link_keys, open_invitation
 from protocol.timing import Timing
+from protocol.wire.addresses import Host
 from protocol.wire.codec import encode
 from protocol.wire.commands import Deposit
-from protocol.wire.frames import MAX_COMMAND_BYTES
+from protocol.wire.frames import MAX_COMMAND_BYTES, encode_frame
 
 _HEADER_BYTES = 32 + 1_184 + 1_088 + 8
 _FRAME_BYTES = MAX_COMMAND_BYTES + 2
 _DEPOSITS = 64
 _ONION_CONTENT_BYTES = 3_945
+_SLOT_PLAINTEXT_BYTES = 4_080
 
 
 class Dice:
@@ -54,6 +60,32 @@ class Dice:
 
     def uniform(self) -> float:
         return self._random.random()
+
+
+VISIBLE_TXT = encode_visible_txt(VisibleAnnouncement(bytes(16), "Bob"))
+VISIBLE_CALL = (1, "Alice", sha256(labels.VISIBLE_COMMITMENT, bytes(32)))
+
+
+def visible_call(data: bytes) -> str:
+    """The first frame of whoever calls somebody visible."""
+    called, sending = _stranger()
+    return called.read_call(sending.encrypt(_fit(data, _SLOT_PLAINTEXT_BYTES)))
+
+
+def visible_opening(data: bytes) -> None:
+    """The second."""
+    called, sending = _stranger()
+    called.read_call(sending.encrypt(encode_frame([VISIBLE_CALL])))
+    called.answer()
+    called.read_opening(sending.encrypt(_fit(data, _SLOT_PLAINTEXT_BYTES)))
+
+
+def _stranger() -> tuple[Called, CipherState]:
+    called = Called(SUITE, DICE, VISIBLE_TXT)
+    psk = SUITE.kdf(None, VISIBLE_TXT, labels.VISIBLE_PSK, 32)
+    initiator = Initiator(SUITE, None, DhPrivate(DICE.secret(32)), KemSeed(DICE.secret(64)), psk=psk)
+    _, session = initiator.read(called.welcome(initiator.write(bytes(2_848))))
+    return called, session.sending
 
 
 def _fit(data: bytes, length: int) -> bytes:
@@ -99,6 +131,16 @@ class _Liar(RealSuite):
 
     def kem_public(self, seed: KemSeed) -> KemPublic:
         return KemPublic(self._key)
+
+
+_CARD_LINK = format_link(((Host("ws", "relay.example", 1), RELAY),), InvitationSecret(bytes(32)))
+CARD = encode(("alice", RELAY, RELAY + bytes(32), 7, 29_720_000, [_CARD_LINK]))
+
+
+def card(data: bytes) -> None:
+    """The content of a card of somebody who signs whatever they like."""
+    signature = SUITE.sign(RELAY_KEY, labels.SIGN_CARD + sha256(data))
+    read_card(SUITE, encode(("kassiber card", 1, data, signature)), RELAY, Minute(29_719_000))
 
 
 def handshake_body(data: bytes) -> None:

@@ -33,7 +33,9 @@ from protocol.wire.commands import (
     Ended,
     Forward,
     Info,
+    Kept,
     Link,
+    Lookup,
     Marker,
     MarkerKind,
     Onion,
@@ -41,6 +43,7 @@ from protocol.wire.commands import (
     OnWireToRelay,
     Preset,
     Prove,
+    Publish,
     Reachable,
     Refused,
     Returned,
@@ -72,6 +75,8 @@ TO_RELAY: list[OnWireToRelay] = [
     Describe(_ONE),
     Info(_ONE, 3),
     Shape(Preset.BATCHED),
+    Publish(_ONE, b"card"),
+    Lookup(_ONE, "alice"),
     Create(
         _ONE,
         RecipientKey(_KEY),
@@ -97,4 +102,5 @@ TO_NODE: list[OnWireToNode] = [
     Described(_ONE, 2, b"list"),
     Reachable(_ONE, Descriptor(7, DhPublic(_KEY), _MINUTE, _SIGNATURE)),
     Returned(_ONE, bytes(REPLY_BYTES)),
+    Kept(_ONE, b"card"),
 ]

@@ -11,8 +11,8 @@ import msgspec
 
 from node.store.keys import MEBIBYTE, Cost, KeyFile, credential_slot, new_data_key, passphrase_slot
 from protocol.discovery.announcement import encode_txt, make_announcement, parse_txt
+from protocol.discovery.people import parse_visible_txt
 from protocol.discovery.tags import Endpoint
-from protocol.discovery.visible import Called, Caller
 from protocol.envelope.content import Text, decode_content, encode_content
 from protocol.envelope.envelope import parse_envelope, seal_envelope
 from protocol.envelope.items import (
@@ -92,8 +92,6 @@ _file = format_file(hostile.SECRET, hostile.INVITATION)
 _data_key = new_data_key()
 _slots = (credential_slot(_data_key, bytes(32)), passphrase_slot(_data_key, "a", Cost(64 * MEBIBYTE, 1)))
 _key_file = msgspec.json.encode(KeyFile(version=1, slots=_slots))
-_caller, _called = Caller(hostile.DICE, hostile.INVITATION), Called(hostile.DICE, hostile.INVITATION)
-_answer = _called.answer(_caller.call())
 _announcement = make_announcement(hostile.DICE, [], Endpoint(bytes(16), 1), 0)
 
 
@@ -126,6 +124,7 @@ TARGETS = {
     "onion-reply": Target(
         hostile.onion_reply, [padded(encode(OnionClaimed(None))), padded(encode(Unwanted(Code.FULL)))]
     ),
+    "card": Target(hostile.card, [hostile.CARD]),
     "relay-list": Target(parse_list, [encode(("kassiber relays", 1, hostile.RELAY_LIST, bytes(64)))]),
     "relay-list-content": Target(hostile.relay_list, [hostile.RELAY_LIST]),
     "relay-list-text": Target(from_file, [to_text(bytes(100)).encode()], 400),
@@ -137,8 +136,9 @@ TARGETS = {
     "ratchet-header": Target(hostile.ratchet_header, [], 2_312),
     "ratchet-kem-key": Target(hostile.ratchet_kem_key, [hostile.CONTACT_KEM], 1_184),
     "discovery-txt": Target(parse_txt, [encode_txt(_announcement)], 500),
-    "visible-answer": Target(_caller.read, [_answer]),
-    "visible-opening": Target(_called.read, [_caller.read(_answer)[0]]),
+    "visible-txt": Target(parse_visible_txt, [hostile.VISIBLE_TXT], 200),
+    "visible-call": Target(hostile.visible_call, [encode_frame([hostile.VISIBLE_CALL])]),
+    "visible-opening": Target(hostile.visible_opening, [encode_frame([(3, bytes(32))])]),
     "key-file": Target(serving.key_file, [_key_file], share=2),
     "settings-file": Target(serving.settings_file, [serving.SETTINGS], share=2),
     "listener": Target(serving.listener, serving.CONNECTIONS, 16_384, share=8),

@@ -1,18 +1,18 @@
 """Two nodes on one local network talk directly for as long as they are there, and over relays before and after."""
 
-import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from node.cli.stage import PROGRAM, opened
-from tests.journeys.journey import SCALED, Journey
-from tests.node.discovery.namespaces import ip, needs_namespaces, wire
+from tests.journeys.apart import Apart, set_apart
+from tests.journeys.journey import SCALED
+from tests.node.discovery.namespaces import Peer, ip, needs_namespaces
 
 pytestmark = [pytest.mark.journey, needs_namespaces]
 
@@ -20,35 +20,12 @@ QUICK = replace(
     SCALED, announcement_least_seconds=4.0, announcement_most_seconds=8.0, announcement_gap_least_seconds=0.2,
     announcement_gap_most_seconds=1.0, lan_dial_most_seconds=0.5,
 )  # fmt: skip
-RELAYS = ("relay-1", "relay-2")
-
-
-class Apart(Journey):
-    """Each program on a machine of its own."""
-
-    machines: dict[str, str]
-
-    def program(self, name: str) -> Sequence[str]:
-        return ["ip", "netns", "exec", self.machines[name], *PROGRAM]
-
-    def relays(self, how: signal.Signals) -> None:
-        for relay in RELAYS:
-            os.kill(self.pid(relay), how)
 
 
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Apart]:
-    """A local network with Alice and Bob, and another way, without multicast, to two relays elsewhere."""
-    with wire() as local, wire("uplink", "10.98.0") as uplink, opened(Apart(tmp_path, QUICK)) as journey:
-        journey.machines = {name: local.plug(name) for name in ("alice", "bob")}
-        for machine in journey.machines.values():
-            uplink.connect(machine, multicast=False)
-        journey.machines |= {name: uplink.plug(name) for name in RELAYS}
-        for number, relay in enumerate(RELAYS, 3):
-            journey.start_relay(relay, "--listen", f"10.98.0.{number}:7443")
-        for name in ("alice", "bob"):
-            journey.make_person(name)
-            journey.start_node(name, "--discovery")
+    """A local network with Alice and Bob, who look for contacts on it."""
+    with set_apart(tmp_path, QUICK, "--discovery") as journey:
         yield journey
 
 
@@ -85,3 +62,22 @@ def test_they_find_each_other_talk_directly_lose_the_network_and_come_back(apart
     ]  # fmt: skip
     for name in ("alice", "bob"):
         apart.until(partial(lambda one: apart.texts(one) == said, name), f"{name} has something else")
+
+
+def test_doctor_tells_what_the_system_itself_betrays(apart: Apart) -> None:
+    examined = apart.done("alice", "doctor").decode()
+    assert "note" not in "".join(line for line in examined.splitlines() if "local network" in line)
+    name = socket.gethostname().partition(".")[0]
+    namesake = Peer(apart.machines["alice"], name, program="namesake")
+    try:
+        namesake.says("ready")
+        examined = apart.done("alice", "doctor").decode()
+        assert f"answers on the local network that this machine is {name}.local (multicast DNS)" in examined
+        assert "avahi-daemon" in examined
+        assert "announces on the local network: _ssh._tcp (multicast DNS)" in examined
+        assert f"answers on the local network that this machine is {name} (LLMNR)" in examined
+        apart.stop_politely("alice")
+        apart.start_node("alice", "--no-discovery")
+        assert "local network" not in apart.done("alice", "doctor").decode()
+    finally:
+        assert namesake.stop() == 0, namesake.lines

@@ -6,7 +6,11 @@ from typing import Any, TypeVar
 import trio
 from msgspec.structs import asdict, replace
 
+from node.cards import Cards
+from node.entropy import SystemEntropy
+from node.meeting import Meetings
 from node.store.rows import (
+    CardRow,
     Change,
     ContactChange,
     ContactRow,
@@ -40,8 +44,9 @@ from protocol.operations import (
     SetContact,
     SetName,
 )
+from protocol.timing import Timing
 from protocol.wire.addresses import Host, format_key
-from protocol.wire.commands import Preset
+from protocol.wire.commands import Done, Kept, Lookup, Preset, Publish, Refused
 
 T = TypeVar("T")
 NUMBER = " ".join(["12345"] * 12)
@@ -54,8 +59,11 @@ class FakeNode:
     def __init__(self) -> None:
         self.direct: tuple[str, RelayKey] | None = None
         self.list_errors: dict[int, str] = {}
+        self.meetings = Meetings(self, SystemEntropy(), Timing(), False, lambda _: None)
         self.traffic = Preset.BATCHED
         self.forward = False
+        self.discovery = False
+        self.cards = Cards(self, SystemEntropy(), Timing())
         self.proxy: str | None = None
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
@@ -95,6 +103,10 @@ class FakeNode:
     async def ask_for_list(self, host: Host, relay: RelayKey) -> bytes:
         await trio.lowlevel.checkpoint()
         raise WorldError(f"{host.authority} cannot be asked for its list: nobody is there.")
+
+    async def ask_directory(self, host: Host, relay: RelayKey, command: Publish | Lookup) -> Done | Kept | Refused:
+        await trio.lowlevel.checkpoint()
+        raise WorldError(f"{host.authority} cannot be asked for cards: nobody is there.")
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         return await trio.to_thread.run_sync(query, self._reader())
@@ -172,6 +184,9 @@ class FakeReader:
         return self._node.own_relays
 
     def nearby(self) -> Sequence[NearbyRow]:
+        return ()
+
+    def cards(self) -> Sequence[CardRow]:
         return ()
 
     def relay_lists(self) -> Sequence[RelayListRow]:

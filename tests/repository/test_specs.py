@@ -11,7 +11,7 @@ SPECS = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "specs").
 
 
 def test_the_specs_are_numbered_and_each_names_the_version_of_the_code() -> None:
-    assert sorted(int(name.partition("-")[0]) for name in SPECS) == [*range(1, 13)]
+    assert sorted(int(name.partition("-")[0]) for name in SPECS) == [*range(1, 14)]
     named = {name: set(re.findall(r"[Pp]rotocol version:? (\d+)", text)) for name, text in SPECS.items()}
     assert named == {name: {str(PROTOCOL_VERSION)} for name in SPECS}
     assert f"kassiber.{PROTOCOL_VERSION}" == SUBPROTOCOL

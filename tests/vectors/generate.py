@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from tests.vectors.scenario import FOLDER, Scenario
-from tests.vectors.scenarios import commands, discovery, envelopes, keys, links, lists, onions, sessions, traffic
+from tests.vectors.scenarios import cards, commands, discovery, envelopes, keys, links, lists, onions, sessions, traffic
 
 
 def scenarios() -> Iterator[Scenario]:
     """Every vector, in the order of the specs."""
-    for subject in (commands, keys, sessions, envelopes, links, discovery, traffic, lists, onions):
+    for subject in (commands, keys, sessions, envelopes, links, discovery, traffic, lists, onions, cards):
         yield from subject.scenarios()
 
 

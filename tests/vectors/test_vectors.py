@@ -10,13 +10,13 @@ import pytest
 
 from protocol.errors import CallerError, Code, PeerError
 from tests.vectors import generate
-from tests.vectors.runners import discovery, envelopes, keys, links, lists, onions, sessions, traffic, wire
+from tests.vectors.runners import cards, discovery, envelopes, keys, links, lists, onions, sessions, traffic, wire
 from tests.vectors.runners.given import Given, Result
 from tests.vectors.scenario import FOLDER, from_hex, to_hex
 
 RUNNERS: dict[str, Callable[[Given], Result]] = {
     **wire.RUNNERS, **keys.RUNNERS, **sessions.RUNNERS, **envelopes.RUNNERS, **links.RUNNERS, **discovery.RUNNERS,
-    **traffic.RUNNERS, **lists.RUNNERS, **onions.RUNNERS,
+    **traffic.RUNNERS, **lists.RUNNERS, **onions.RUNNERS, **cards.RUNNERS,
 }  # fmt: skip
 FILES = sorted(FOLDER.glob("*.json"))
 

@@ -65,6 +65,23 @@ async def test_traffic_tells_what_links_follow_and_what_they_sent(tmp_path: Path
         assert (status["traffic"], status["forward"]) == ("constant-4", True)
 
 
+async def test_who_is_not_visible_is_told_what_to_do(tmp_path: Path) -> None:
+    """On networks that are not said to be trusted nobody is. With other nodes: tests/journeys/test_meeting.py."""
+    async with running(tmp_path) as (_, ask):
+        with pytest.raises(ApiError, match="kassiber up --discovery") as refused:
+            await ask("POST", "/v1/meeting", {"name": "Alice"})
+        assert refused.value.code == "refused"
+        for method, path, body in [
+            ("GET", "/v1/meeting", None), ("DELETE", "/v1/meeting", None),
+            ("POST", "/v1/meeting/call", {"person": 1}), ("PUT", "/v1/meeting/call", {"same": True}),
+        ]:  # fmt: skip
+            with pytest.raises(ApiError, match="Begin: kassiber meet"):
+                await ask(method, path, body)
+        with pytest.raises(ApiError) as refused:
+            await ask("PUT", "/v1/meeting/call", {"same": "yes"})
+        assert refused.value.code == "bad_request"
+
+
 async def test_status_tells_how_the_node_stands(tmp_path: Path) -> None:
     async with running(tmp_path) as (node, ask):
         node.add_contact("Bob")

@@ -109,8 +109,12 @@ def inside(machine: str, act: Callable[[], T]) -> T:
     return results[0]
 
 
+_ETHERNET_BYTES = 14
+_IPV6_BYTES = 40
+
+
 class Ear:
-    """Every IPv4 multicast DNS message on a machine's wire: (source address, UDP payload)."""
+    """Every multicast DNS message on a machine's wire: (source address, UDP payload)."""
 
     def __init__(self, machine: str) -> None:
         self._socket = inside(machine, self._open)
@@ -133,9 +137,15 @@ class Ear:
             except TimeoutError:
                 continue
             if packet[12:14] == b"\x08\0" and packet[23] == socket.IPPROTO_UDP:
-                start = 14 + (packet[14] & 15) * 4
-                if packet[start + 2 : start + 4] == (5_353).to_bytes(2, "big"):
-                    self.heard.append((socket.inet_ntoa(packet[26:30]), packet[start + 8 :]))
+                source = socket.inet_ntoa(packet[26:30])
+                start = _ETHERNET_BYTES + (packet[_ETHERNET_BYTES] & 15) * 4
+            elif packet[12:14] == b"\x86\xdd" and packet[20] == socket.IPPROTO_UDP:
+                source = socket.inet_ntop(socket.AF_INET6, packet[22:38])
+                start = _ETHERNET_BYTES + _IPV6_BYTES
+            else:
+                continue
+            if packet[start + 2 : start + 4] == (5_353).to_bytes(2, "big"):
+                self.heard.append((source, packet[start + 8 :]))
 
     def stop(self) -> None:
         self._stopping = True
@@ -144,10 +154,10 @@ class Ear:
 
 
 class Peer:
-    """`tests.node.discovery.peer` on a machine, and what it said."""
+    """`tests.node.discovery.peer`, or another program of that folder, on a machine, and what it said."""
 
-    def __init__(self, machine: str, *words: str) -> None:
-        command = ["ip", "netns", "exec", machine, sys.executable, "-m", "tests.node.discovery.peer", *words]
+    def __init__(self, machine: str, *words: str, program: str = "peer") -> None:
+        command = ["ip", "netns", "exec", machine, sys.executable, "-m", f"tests.node.discovery.{program}", *words]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -26,9 +26,10 @@ from protocol.timing import Timing
 SUITE = RealSuite()
 KEY = SUITE.signing_key(bytes(32))
 TIMING = Timing(
-    announcement_least_seconds=3.0, announcement_most_seconds=5.0, announcement_gap_least_seconds=0.2,
-    announcement_gap_most_seconds=1.0, lan_dial_most_seconds=0.5,
+    announcement_least_seconds=3.0, announcement_most_seconds=5.0, announcement_gap_least_seconds=1.5,
+    announcement_gap_most_seconds=2.5, lan_dial_most_seconds=0.5,
 )  # fmt: skip
+"""A gap is longer than a responder may hold an answer back, about a second; the real one is 5 s at least."""
 
 
 def say(*words: object) -> None:

@@ -1,6 +1,7 @@
 """One contract for every version of a relay's store: SQLite, SQLCipher, dicts."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from node.store.relay import RelayStore
 from protocol.keys import (
     ClaimKey,
     Digest,
+    Identity,
     LinkId,
     Minute,
     QueueNumber,
@@ -19,7 +21,7 @@ from protocol.keys import (
     Sequence,
 )
 from protocol.limits import ENVELOPE_BYTES, SEALED_INVITATION_BYTES
-from protocol.store import Entry, RelayTransaction, Store
+from protocol.store import Entry, KeptCard, RelayTransaction, Store
 from simulations.store import DictRelayStore
 
 KEY = bytes(range(32))
@@ -297,3 +299,29 @@ def test_a_stored_envelope_takes_one_page(tmp_path: Path, key: bytes | None) -> 
                 tx.digests.add(number, Digest(bytes((one,)) * 32), Minute(1), float(batch))
     store.close()
     assert path.stat().st_size / count < 4_300
+
+
+def test_a_card_is_kept_under_its_name_replaced_and_expires(store: Store[RelayTransaction]) -> None:
+    one, other = (KeptCard(Identity(bytes((n,)) * 64), n, 10.0 * n, b"card" if n == 1 else None) for n in (1, 2))
+    with store.transaction() as tx:
+        tx.cards.put("alice", one)
+        tx.cards.put("bob", one)
+        tx.cards.put("alice", other)
+    with store.read() as tx:
+        assert (tx.cards.get("alice"), tx.cards.get("bob"), tx.cards.get("carol")) == (other, one, None)
+        assert (tx.cards.count(), tx.cards.next_expiry()) == (2, 10.0)
+    with store.transaction() as tx:
+        assert tx.cards.expire(9.9, 5) == 0
+        assert tx.cards.expire(20.0, 1) == 1
+        assert tx.cards.get("bob") is None
+        assert tx.cards.expire(20.0, 5) == 1
+        assert (tx.cards.count(), tx.cards.next_expiry()) == (0, None)
+
+
+def test_a_card_that_is_undone_was_never_kept(store: Store[RelayTransaction]) -> None:
+    card = KeptCard(Identity(bytes(64)), 1, 1.0, b"card")
+    with suppress(ZeroDivisionError), store.transaction() as tx:
+        tx.cards.put("alice", card)
+        raise ZeroDivisionError
+    with store.read() as tx:
+        assert tx.cards.get("alice") is None

@@ -140,7 +140,7 @@ async def test_a_cancelled_send_ends_the_stream() -> None:
             await frames.send(bytes(4_096))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lan.dial, bytes((127, 0, 0, 1)), port, 0, NONCE, SECRETS[0], use)
+        nursery.start_soon(lan.dial, bytes((127, 0, 0, 1)), port, 0, use)
         stream = await listener.accept()
     await stream.aclose()
     await listener.aclose()

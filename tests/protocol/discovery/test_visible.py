@@ -1,59 +1,107 @@
 """Two strangers under one short code, and who stands between them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.discovery.visible import Answer, Attempts, Called, Caller, Opening, commitment_of, short_code
+from protocol.crypto.suite import RealSuite
+from protocol.discovery.people import VisibleAnnouncement, encode_visible_txt
+from protocol.discovery.visible import Attempts, Called, Caller, commitment_of, short_code
 from protocol.errors import Code, PeerError
 from protocol.timing import Timing
-from protocol.wire.codec import encode
 from tests.protocol.discovery.place import Dice
-from tests.protocol.session.people import invite
 
-ALICE, BOB, MALLORY = (invite(name).encoded for name in ("alice", "bob", "mallory"))
+SUITE = RealSuite()
+BOBS = encode_visible_txt(VisibleAnnouncement(bytes(16), "Bob"))
 
 
+def shake_hands(caller: Caller, called: Called) -> bytes:
+    """The commitment that follows."""
+    return caller.call(called.welcome(caller.hello()))
+
+
+def pair(seed: int) -> tuple[Caller, Called]:
+    return Caller(SUITE, Dice(seed), BOBS, "Alice"), Called(SUITE, Dice(seed + 1), BOBS)
+
+
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
-def test_both_get_the_others_invitation_under_one_code(seed: int) -> None:
-    caller, called = Caller(Dice(seed), ALICE), Called(Dice(seed + 1), BOB)
-    answer = called.answer(caller.call())
-    opening, at_caller = caller.read(answer)
-    at_called = called.read(opening)
-    assert at_caller.code == at_called.code
-    assert len(at_caller.code) == 6
-    assert at_caller.code.isdecimal()
-    assert (encode(at_caller.invitation), encode(at_called.invitation)) == (BOB, ALICE)
+def test_both_see_one_code_and_the_invitation_comes_over(seed: int) -> None:
+    caller, called = pair(seed)
+    assert called.read_call(shake_hands(caller, called)) == "Alice"
+    called.read_opening(caller.open(called.answer()))
+    assert caller.code == called.code
+    assert caller.code is not None
+    assert len(caller.code) == 6
+    assert caller.code.isdecimal()
+    called.read_agreement(caller.agree())
+    assert caller.read_invitation(called.invite(b"an invitation")) == b"an invitation"
+    called.read_joined(caller.joined())
 
 
-@given(st.integers(0, 2**32))
-def test_whoever_stands_between_them_shows_each_another_code(seed: int) -> None:
-    """But once in a million."""
-    caller, called = Caller(Dice(seed), ALICE), Called(Dice(seed + 1), BOB)
-    to_alice, to_bob = Called(Dice(seed + 2), MALLORY), Caller(Dice(seed + 3), MALLORY)
-    opening, at_alice = caller.read(to_alice.answer(caller.call()))
-    forged, _ = to_bob.read(called.answer(to_bob.call()))
-    at_bob = called.read(forged)
-    to_alice.read(opening)
-    assert at_alice.code != at_bob.code
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.booleans())
+def test_whoever_stands_between_them_shows_each_another_code(seed: int, first: bool) -> None:
+    """But once in a million; whichever of the two they are done with first, and whatever they pass on."""
+    caller, called = pair(seed)
+    to_alice, to_bob = Called(SUITE, Dice(seed + 2), BOBS), Caller(SUITE, Dice(seed + 3), BOBS, "Alice")
+    to_alice.read_call(shake_hands(caller, to_alice))
+    if first:
+        to_alice.read_opening(caller.open(to_alice.answer()))
+    called.read_call(shake_hands(to_bob, called))
+    called.read_opening(to_bob.open(called.answer()))
+    if not first:
+        to_alice.read_opening(caller.open(to_alice.answer()))
+    assert (caller.code, called.code) == (to_alice.code, to_bob.code)
+    assert caller.code != called.code
 
 
-def test_a_commitment_binds_nonce_and_invitation() -> None:
-    caller, called = Caller(Dice(1), ALICE), Called(Dice(2), BOB)
-    called.answer(caller.call())
-    for opening in (Opening(Dice(1).secret(32), MALLORY), Opening(bytes(32), ALICE)):
+def test_one_nonce_in_both_sessions_gives_two_codes_all_the_same() -> None:
+    """Who stands between may copy whatever it likes: the sessions differ."""
+    caller, called = pair(1)
+    to_alice, to_bob = Called(SUITE, Dice(2), BOBS), Caller(SUITE, Dice(1), BOBS, "Alice")
+    to_alice.read_call(shake_hands(caller, to_alice))
+    called.read_call(shake_hands(to_bob, called))
+    answer, forged = called.answer(), to_alice.answer()
+    called.read_opening(to_bob.open(answer))
+    caller.open(forged)
+    assert caller.code != called.code
+
+
+def test_what_is_passed_from_one_session_to_the_other_is_not_read() -> None:
+    caller, called = pair(1)
+    to_alice, to_bob = Called(SUITE, Dice(3), BOBS), Caller(SUITE, Dice(4), BOBS, "Alice")
+    commitment = shake_hands(caller, to_alice)
+    shake_hands(to_bob, called)
+    with pytest.raises(PeerError) as refused:
+        called.read_call(commitment)
+    assert refused.value.code is Code.NOISE
+
+
+def test_a_call_to_another_announcement_is_not_taken() -> None:
+    """Under another name, or of another time."""
+    called = Called(SUITE, Dice(2), BOBS)
+    for other in (VisibleAnnouncement(bytes(16), "Rob"), VisibleAnnouncement(b"\1" * 16, "Bob")):
         with pytest.raises(PeerError) as refused:
-            called.read(encode(opening))
-        assert refused.value.code is Code.MALFORMED
+            called.welcome(Caller(SUITE, Dice(1), encode_visible_txt(other), "Alice").hello())
+        assert refused.value.code is Code.NOISE
+        called = Called(SUITE, Dice(2), BOBS)
+
+
+def test_a_name_that_is_too_long_is_refused_in_bytes() -> None:
+    caller, called = Caller(SUITE, Dice(1), BOBS, "ä" * 33), Called(SUITE, Dice(2), BOBS)
+    with pytest.raises(PeerError) as refused:
+        called.read_call(shake_hands(caller, called))
+    assert refused.value.code is Code.MALFORMED
 
 
 def test_codes_are_spread_evenly() -> None:
     """10,000 codes in ten classes: about 1,000 each, standard deviation 30."""
     counts, dice = [0] * 10, Dice(3)
-    answer = Answer(dice.secret(32), BOB)
+    answered = dice.secret(32)
     for _ in range(10_000):
-        opening = Opening(dice.secret(32), ALICE)
-        counts[int(short_code(commitment_of(opening.nonce, ALICE), answer, opening)[0])] += 1
+        nonce = dice.secret(32)
+        counts[int(short_code(bytes(32), commitment_of(nonce), answered, nonce)[0])] += 1
     assert min(counts) > 850
     assert max(counts) < 1_150
 
@@ -63,3 +111,4 @@ def test_an_attempt_a_minute() -> None:
     assert [attempts.begin(now) for now in (0.0, 1.0, 59.9, 60.0, 61.0, 120.0)] == [
         True, False, False, True, False, True,
     ]  # fmt: skip
+    assert [attempts.wait_seconds(now) for now in (120.0, 170.0, 180.0, 999.0)] == [60.0, 10.0, 0.0, 0.0]

@@ -132,6 +132,7 @@ class Bench:
     def __init__(self, store: Store[RelayTransaction], quota: int = QUEUE_QUOTA_ENVELOPES) -> None:
         self.quota = quota
         self.offered = b""
+        self.directory = False
         self.service = 0.0
         self.suite = CountingSuite()
         self.inbox: dict[Connection, list[Command]] = defaultdict(list)
@@ -141,7 +142,8 @@ class Bench:
 
     def start(self, store: Store[RelayTransaction]) -> None:
         """As after a crash: nothing but the store is left."""
-        self.core: Core[Any] = Core(Relay(self.suite, Timing(), RELAY_KEY, self.quota, self.offered), store)
+        relay = Relay(self.suite, Timing(), RELAY_KEY, self.quota, self.offered, directory=self.directory)
+        self.core: Core[Any] = Core(relay, store)
         self.step(Started())
 
     def next_wake(self) -> float | None:

@@ -30,12 +30,22 @@ def psk(secret: bytes) -> bytes:
     return hkdf(b"", secret, b"kassiber 1 lan", 32)
 
 
-def commitment(nonce: bytes, invitation: bytes) -> bytes:
+def visible_txt(nonce: bytes, name: bytes) -> bytes:
+    """The TXT record of somebody visible."""
+    return b"".join(bytes((len(string),)) + string for string in (b"v=1", b"n=" + nonce, b"name=" + name))
+
+
+def visible_psk(record: bytes) -> bytes:
+    """32 bytes, of a TXT record."""
+    return hkdf(b"", record, b"kassiber 1 visible", 32)
+
+
+def commitment(nonce: bytes) -> bytes:
     """32 bytes."""
-    return sha256(b"kassiber 1 visible commitment", nonce, sha256(invitation))
+    return sha256(b"kassiber 1 visible commitment", nonce)
 
 
-def code(committed: bytes, called: tuple[bytes, bytes], caller: tuple[bytes, bytes]) -> str:
-    """Six digits; each side is its nonce and invitation."""
-    parts = (committed, called[0], sha256(called[1]), caller[0], sha256(caller[1]))
-    return str(int.from_bytes(sha256(b"kassiber 1 visible code", *parts)[:8], "big") % 10**6).zfill(6)
+def code(h: bytes, committed: bytes, called: bytes, caller: bytes) -> str:
+    """Six digits, of a session's hash, the commitment and both nonces."""
+    said = sha256(b"kassiber 1 visible code", h, committed, called, caller)
+    return str(int.from_bytes(said[:8], "big") % 10**6).zfill(6)

@@ -9,8 +9,9 @@ from tests.vectors.independent.primitives import blake2b, ed25519_public, sha256
 COMMANDS = {
     "create": 1, "claim": 2, "settle": 3, "prove": 4, "subscribe": 5, "deposit": 6, "ack": 7, "drop": 8, "via": 9,
     "forward": 10, "onion": 11, "describe": 12, "info": 15,
-    "shape": 16, "done": 32, "claimed": 33, "subscribed": 34, "stored": 35, "refused": 36, "custody": 37,
-    "delivery": 38, "marker": 39, "ended": 40, "described": 41, "reachable": 42, "returned": 43,
+    "shape": 16, "publish": 17, "lookup": 18,
+    "done": 32, "claimed": 33, "subscribed": 34, "stored": 35, "refused": 36, "custody": 37,
+    "delivery": 38, "marker": 39, "ended": 40, "described": 41, "reachable": 42, "returned": 43, "kept": 44,
 }  # fmt: skip
 ITEMS = {"received": 1, "fragment": 2, "receipt": 3, "new_routes": 4, "profile": 5, "senders": 6, "discovery": 7}
 

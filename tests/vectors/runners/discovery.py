@@ -1,12 +1,11 @@
 """Announcements, hints, and two strangers' code."""
 
 from protocol.crypto.suite import RealSuite
-from protocol.discovery import tags, visible
+from protocol.discovery import people, tags, visible
 from protocol.discovery.announcement import Announcement, encode_txt, parse_txt
 from protocol.discovery.tags import Endpoint
 from protocol.keys import DhPublic, PairSecret
-from protocol.wire.codec import encode
-from tests.vectors.runners.given import Given, PlayedEntropy, Result
+from tests.vectors.runners.given import Given, PlayedEntropy, PlayedSuite, Result
 
 
 def _endpoint(given: Given) -> Endpoint:
@@ -49,23 +48,49 @@ def hint(given: Given) -> Result:
     return {"index": index, "psk": tags.session_key(RealSuite(), secrets[index])}
 
 
+def visible_announcement(given: Given) -> Result:
+    """Encodes, and parses to the same."""
+    value = people.VisibleAnnouncement(given.raw("nonce"), given.text("name"))
+    txt = people.encode_visible_txt(value)
+    assert people.parse_visible_txt(txt) == value
+    return {"txt": txt}
+
+
+def visible_announcement_read(given: Given) -> Result:
+    """Parses."""
+    return {"name": people.parse_visible_txt(given.raw("txt")).name}
+
+
 def caller(given: Given) -> Result:
-    """Commits, and opens."""
-    side = visible.Caller(PlayedEntropy(given.raw("nonce")), given.raw("invitation"))
-    call = side.call()
-    opening, met = side.read(given.raw("answer"))
-    return {"call": call, "opening": opening, "code": met.code, "invitation": encode(met.invitation)}
+    """As far as what it received goes."""
+    entropy = PlayedEntropy(given.raw("ephemeral"), given.raw("kem"), given.raw("nonce"))
+    side = visible.Caller(PlayedSuite(), entropy, given.raw("txt"), given.text("name"))
+    second, *frames = given.raws("received")
+    sent = [side.hello(), side.call(second)]
+    sent.append(side.open(frames.pop(0)))
+    sent.append(side.agree())
+    invitation = side.read_invitation(frames.pop(0))
+    sent.append(side.joined())
+    return {"sent": sent, "code": side.code, "handshake_hash": side.handshake_hash, "invitation": invitation}
 
 
 def called(given: Given) -> Result:
-    """Answers, and checks."""
-    side = visible.Called(PlayedEntropy(given.raw("nonce")), given.raw("invitation"))
-    answer = side.answer(given.raw("call"))
-    met = side.read(given.raw("opening"))
-    return {"answer": answer, "code": met.code, "invitation": encode(met.invitation)}
+    """The same."""
+    entropy = PlayedEntropy(given.raw("ephemeral"), given.raw("nonce"))
+    side = visible.Called(PlayedSuite(given.raw("coins")), entropy, given.raw("txt"))
+    first, *frames = given.raws("received")
+    sent = [side.welcome(first)]
+    name = side.read_call(frames.pop(0))
+    sent.append(side.answer())
+    side.read_opening(frames.pop(0))
+    side.read_agreement(frames.pop(0))
+    sent.append(side.invite(given.raw("invitation")))
+    side.read_joined(frames.pop(0))
+    return {"sent": sent, "code": side.code, "handshake_hash": side.handshake_hash, "name": name}
 
 
 RUNNERS = {
     "discovery_tag": tag, "discovery_announcement": announcement, "discovery_announcement_read": announcement_read,
-    "discovery_recognise": recognise, "lan_hint": hint, "visible_caller": caller, "visible_called": called,
+    "discovery_recognise": recognise, "lan_hint": hint, "visible_announcement": visible_announcement,
+    "visible_announcement_read": visible_announcement_read, "visible_caller": caller, "visible_called": called,
 }  # fmt: skip

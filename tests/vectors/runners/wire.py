@@ -29,9 +29,10 @@ def plain(value: Any) -> Any:
 
 
 def _bytes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hosts are the only texts in commands; all else that is written as one is bytes."""
+    """Hosts and names are the only texts in commands; all else that is written as one is bytes."""
     return {
-        name: from_hex(value) if isinstance(value, str) and name != "host" else value for name, value in values.items()
+        name: from_hex(value) if isinstance(value, str) and name not in {"host", "name"} else value
+        for name, value in values.items()
     }
 
 

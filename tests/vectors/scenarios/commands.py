@@ -25,7 +25,7 @@ def encoded(name: str, *fields: object) -> bytes:
 def _commands() -> Iterator[Scenario]:
     draw = Draw("commands")
     link = {"link_id": draw(16), "lifetime_minutes": 10_080, "sealed": draw(2_040)}
-    more = Draw("commands of forwarding")
+    more, cards = Draw("commands of forwarding"), Draw("commands of cards")
     descriptor = {"epoch": 255, "key": more(32), "until": 29_730_000, "signature": more(64)}
     create = {"request": 1, "recipient_key": draw(32), "send_id": draw(16), "claim_key": draw(32)}
     cases: list[tuple[str, str, dict[str, Any]]] = [
@@ -46,6 +46,9 @@ def _commands() -> Iterator[Scenario]:
         ("info", "the last part that there can be", {"request": 7, "part": 65_535}),
         ("shape", "batched", {"preset": 2}),
         ("shape", "constant-16", {"preset": 5}),
+        ("publish", "a card", {"request": 8, "card": cards(3_900)}),
+        ("lookup", "a name", {"request": 9, "name": "alice"}),
+        ("kept", "a card", {"request": 9, "card": cards(1_000)}),
         ("done", "a request", {"request": 1}),
         ("claimed", "a link", {"request": 2, "sealed": draw(2_040)}),
         ("claimed", "a queue", {"request": 2, "sealed": None}),
@@ -187,6 +190,9 @@ def _bad_commands() -> Iterator[Scenario]:
         ("request-float", "a request that is a fraction", pack([3, 1.5, name16]), "malformed"),
         ("sequence-0", "a sequence below 1", pack([7, 1, 0]), "malformed"),
         ("sequence-64-bits", "a sequence past 63 bits", pack([7, 1, 2**63]), "malformed"),
+        ("name-empty", "a name of no byte", pack([18, 1, ""]), "malformed"),
+        ("name-33", "a name of 33 bytes", pack([18, 1, "a" * 33]), "malformed"),
+        ("card-3901", "a card one byte too long", pack([17, 1, bytes(3_901)]), "malformed"),
         ("preset-0", "a preset below the first", pack([16, 0]), "malformed"),
         ("preset-6", "a preset past the last", pack([16, 6]), "malformed"),
         ("role-3", "a role that does not exist", pack([4, 1, name16, 3, draw(64)]), "malformed"),

@@ -5,7 +5,6 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from tests.vectors.independent import discovery, noise
-from tests.vectors.independent.mlkem import public_key
 from tests.vectors.independent.primitives import ed25519_public, montgomery_private, x25519_public
 from tests.vectors.independent.session import Person, invite
 from tests.vectors.independent.wire import frame, pack
@@ -25,6 +24,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _recognised()
     yield from _hints()
     yield from _sessions()
+    yield from _visible()
     yield from _strangers()
 
 
@@ -201,56 +201,127 @@ def _sessions() -> Iterator[Scenario]:
         )  # fmt: skip
 
 
-def _invitation(draw: Draw) -> bytes:
-    route = ["ws://192.0.2.7:7443", draw(32), draw(16), draw(32), False]
-    return invite(Person(draw(32), draw(32)), draw(32), draw(64), [route], 29_710_080, draw(32), None).encoded
+def _visible() -> Iterator[Scenario]:
+    draw = Draw("visible announcements")
+    nonce = draw(16)
+    for name, title, shown in [
+        ("short", "of a name of one letter", "A"), ("long", "of a name of 64 bytes", "ä" * 32),
+    ]:  # fmt: skip
+        yield Scenario(
+            f"visible-announcement-{name}", "9 §6", f"the TXT record {title}", "visible_announcement",
+            {"nonce": nonce, "name": shown}, {"txt": discovery.visible_txt(nonce, shown.encode())},
+        )  # fmt: skip
+    good = discovery.visible_txt(nonce, b"Alice")
+    cases = [
+        ("empty", "nothing", b"", "malformed"),
+        ("no-name", "an empty name", discovery.visible_txt(nonce, b""), "malformed"),
+        ("long", "a name of 65 bytes", discovery.visible_txt(nonce, b"A" * 65), "size"),
+        ("not-utf-8", "a name that is not UTF-8", discovery.visible_txt(nonce, b"\xffAlice"), "malformed"),
+        ("version", "a version that does not exist", good.replace(b"v=1", b"v=2", 1), "malformed"),
+        ("order", "the nonce before the version", good[4:23] + good[:4] + good[23:], "malformed"),
+        ("more", "a string more", good + b"\x03x=1", "malformed"),
+        ("cut", "a name that is cut", good[:-1], "malformed"),
+    ]
+    for name, title, record, error in cases:
+        yield Scenario(
+            f"visible-announcement-bad-{name}", "9 §6", f"a TXT record: {title}", "visible_announcement_read",
+            {"txt": record}, error=error,
+        )  # fmt: skip
+
+
+class _Call:
+    """A call from its first message to its last, by everybody's private keys."""
+
+    def __init__(self, name: str) -> None:
+        draw = Draw(name)
+        self.txt = discovery.visible_txt(draw(16), b"Bob")
+        caller = {"ephemeral": draw(32), "kem": draw(64), "nonce": draw(32)}
+        called = {"ephemeral": draw(32), "coins": draw(32), "nonce": draw(32)}
+        self.first, self.second, self.h, self.sending, self.receiving = noise.pair_handshake(
+            _PROLOGUE, discovery.visible_psk(self.txt), caller["ephemeral"], caller["kem"], called["ephemeral"],
+            called["coins"], (bytes(2_848), bytes(2_944)),
+        )  # fmt: skip
+        self.committed = discovery.commitment(caller["nonce"])
+        self.nonces = called["nonce"], caller["nonce"]
+        self.code = discovery.code(self.h, self.committed, *self.nonces)
+        route = ["ws://192.0.2.7:7443", draw(32), draw(16), draw(32), False]
+        made = invite(Person(draw(32), draw(32)), draw(32), draw(64), [route], 29_710_080, draw(32), None)
+        self.file = pack(["kassiber invitation", 1, draw(32), made.encoded])
+        self.caller: dict[str, Any] = {"txt": self.txt, "name": "Alice", **caller, "agree": True}
+        self.called: dict[str, Any] = {"txt": self.txt, **called, "invitation": self.file}
+
+    def by_caller(self, number: int, *message: object) -> bytes:
+        """Its frame of this number."""
+        return noise.encrypt(self.sending, number, frame([pack(list(message))], 1))
+
+    def by_called(self, number: int, *message: object) -> bytes:
+        """The same of the called one."""
+        return noise.encrypt(self.receiving, number, frame([pack(list(message))], 1))
 
 
 def _strangers() -> Iterator[Scenario]:
-    draw = Draw("strangers")
-    caller, called = (draw(32), _invitation(draw)), (draw(32), _invitation(draw))
-    committed = discovery.commitment(*caller)
-    call, answer, opening = pack([1, committed]), pack([2, *called]), pack([3, *caller])
-    code = discovery.code(committed, called, caller)
-    at_caller: dict[str, Any] = {"nonce": caller[0], "invitation": caller[1]}
-    at_called: dict[str, Any] = {"nonce": called[0], "invitation": called[1]}
+    call, other = _Call("strangers"), _Call("other strangers")
+    commitment = call.by_caller(0, 1, "Alice", call.committed)
+    opening, same, joined = call.by_caller(1, 3, call.nonces[1]), call.by_caller(2, 4), call.by_caller(3, 6)
+    answer, invited = call.by_called(0, 2, call.nonces[0]), call.by_called(1, 5, call.file)
     yield Scenario(
-        "visible-caller", "9 §6", "two strangers: who called", "visible_caller", {**at_caller, "answer": answer},
-        {"call": call, "opening": opening, "code": code, "invitation": called[1]},
+        "visible-caller", "9 §6", "two strangers: who called", "visible_caller",
+        {**call.caller, "received": [call.second, answer, invited]},
+        {
+            "sent": [call.first, commitment, opening, same, joined], "code": call.code, "handshake_hash": call.h,
+            "invitation": call.file,
+        },
     )  # fmt: skip
     yield Scenario(
         "visible-called", "9 §6", "two strangers: who was called", "visible_called",
-        {**at_called, "call": call, "opening": opening},
-        {"answer": answer, "code": code, "invitation": caller[1]},
+        {**call.called, "received": [call.first, commitment, opening, same, joined]},
+        {"sent": [call.second, answer, invited], "code": call.code, "handshake_hash": call.h, "name": "Alice"},
     )  # fmt: skip
-    other = _invitation(draw)
-    openings = [
-        ("nonce", "another nonce than was committed to", pack([3, altered(caller[0], 0), caller[1]]), "malformed"),
-        ("invitation", "another invitation than was committed to", pack([3, caller[0], other]), "malformed"),
-        ("answer", "the called one's own answer, sent back", answer, "malformed"),
-        ("trailing", "a byte after the end", opening + b"\0", "malformed"),
-        ("kind", "a kind of two bytes", b"\x93\xcc\x03" + opening[2:], "non_canonical"),
-    ]
-    for name, title, message, error in openings:
+    alice = [1, "Alice", call.committed]
+    padded = call.first[:-1] + bytes((call.first[-1] ^ 1,))
+    calls = [
+        ("hello-size", "message 1 of a byte too few", [call.first[:-1]], "size"),
+        ("hello", "message 1, one bit changed", [padded], "noise"),
+        ("other-txt", "message 1 to another announcement", [other.first], "noise"),
+        ("kind", "no commitment first", [call.first, call.by_caller(0, 4)], "malformed"),
+        ("commitment", "31 bytes", [call.first, call.by_caller(0, 1, "Alice", call.committed[:-1])], "malformed"),
+        ("no-name", "no name", [call.first, call.by_caller(0, 1, "", call.committed)], "malformed"),
+        ("name", "a name of 66 bytes", [call.first, call.by_caller(0, 1, "ä" * 33, call.committed)], "malformed"),
+        (
+            "two", "two messages in one frame",
+            [call.first, noise.encrypt(call.sending, 0, frame([pack(alice), pack(alice)], 1))], "malformed",
+        ),
+        ("again", "a second commitment", [call.first, commitment, call.by_caller(1, *alice)], "malformed"),
+        ("opening", "another nonce", [call.first, commitment, call.by_caller(1, 3, bytes(32))], "malformed"),
+        ("same", "what is not `same`", [call.first, commitment, opening, call.by_caller(2, 6)], "malformed"),
+        ("replay", "`same`, taken from another session", [call.first, commitment, opening, other.by_caller(2, 4)],
+         "noise"),
+        ("slots", "an opening of two slots",
+         [call.first, commitment, noise.encrypt(call.sending, 1, frame([pack([3, call.nonces[1]])], 2))], "size"),
+    ]  # fmt: skip
+    for name, title, received, error in calls:
         yield Scenario(
-            f"visible-called-bad-{name}", "9 §6", f"the opening: {title}", "visible_called",
-            {**at_called, "call": call, "opening": message}, error=error,
+            f"visible-called-bad-{name}", "9 §6", f"at the called one: {title}", "visible_called",
+            {**call.called, "received": received}, error=error,
         )  # fmt: skip
-    rubbish = pack([1, discovery.commitment(caller[0], b"kassiber")])
-    yield Scenario(
-        "visible-called-bad-no-invitation", "9 §6", "committed to what is no invitation", "visible_called",
-        {**at_called, "call": rubbish, "opening": pack([3, caller[0], b"kassiber"])}, error="bad_invitation",
-    )  # fmt: skip
-    yield Scenario(
-        "visible-called-bad-commitment", "9 §6", "a commitment of 31 bytes", "visible_called",
-        {**at_called, "call": pack([1, committed[:-1]]), "opening": opening}, error="malformed",
-    )  # fmt: skip
-    for name, title, message, error in [
-        ("no-invitation", "what is no invitation", pack([2, called[0], public_key(draw(64))]), "bad_invitation"),
-        ("long", "an invitation of 1,999 bytes", pack([2, called[0], draw(1_999)]), "malformed"),
-        ("cut", "cut in the middle", answer[:500], "malformed"),
+    draw = Draw("long invitations")
+    for name, title, received, error in [
+        ("hello", "message 2, one bit changed", [altered(call.second, -1)], "noise"),
+        ("answer", "a nonce of 31 bytes", [call.second, call.by_called(0, 2, bytes(31))], "malformed"),
+        ("kind", "an invitation instead of an answer", [call.second, call.by_called(0, 5, call.file)], "malformed"),
+        ("long", "an invitation of 2,058 bytes", [call.second, answer, call.by_called(1, 5, draw(2_058))], "malformed"),
+        ("empty", "an invitation of no bytes", [call.second, answer, call.by_called(1, 5, b"")], "malformed"),
     ]:
         yield Scenario(
-            f"visible-caller-bad-{name}", "9 §6", f"the answer: {title}", "visible_caller",
-            {**at_caller, "answer": message}, error=error,
+            f"visible-caller-bad-{name}", "9 §6", f"at the caller: {title}", "visible_caller",
+            {**call.caller, "received": received}, error=error,
         )  # fmt: skip
+    loud = bytes(2_847) + b"\1"
+    first = noise.pair_handshake(
+        _PROLOGUE, discovery.visible_psk(call.txt), call.caller["ephemeral"], call.caller["kem"],
+        call.called["ephemeral"], call.called["coins"], (loud, b""),
+    )[0]  # fmt: skip
+    yield Scenario(
+        "visible-called-bad-payload", "9 §6", "at the called one: a payload of message 1", "visible_called",
+        {**call.called, "received": [first]}, error="padding",
+    )  # fmt: skip
