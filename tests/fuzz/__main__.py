@@ -18,13 +18,14 @@ FOLDER = Path(".fuzz")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzzes every decoder.")
     parser.add_argument("--seconds", type=int, default=60, help="in all, shared by the targets (60)")
+    parser.add_argument("--unguided", action="store_true", help="without coverage to guide it: starts at once")
     parser.add_argument("targets", nargs="*", metavar="target", help=f"of: {', '.join(TARGETS)} (all)")
     arguments = parser.parse_args()
     names = arguments.targets or list(TARGETS)
     if unknown := set(names) - set(TARGETS):
         parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
-    mode = "guided" if importlib.util.find_spec("atheris") else "unguided"
-    if mode == "unguided":
+    mode = "guided" if importlib.util.find_spec("atheris") and not arguments.unguided else "unguided"
+    if mode == "unguided" and not arguments.unguided:
         print("No atheris for this Python on this platform: random mutation, without coverage to guide it.")
     shares = {name: TARGETS[name].share for name in names}
     unit = arguments.seconds / sum(shares.values())
