@@ -8,6 +8,7 @@ from simulations.captures.__main__ import PAGE
 from simulations.captures.comparing import Compared, Plan, Row
 from simulations.privacy.plans import Extent
 
+pytestmark = pytest.mark.journey
 SMALL = Plan((Preset.CONSTANT,), Extent(6, 0.25, 1_000.0, 2), 0.1, 120.0)
 TRIES = 2
 """In real time: a machine that others kept from running for a while is given another."""
