@@ -81,7 +81,9 @@ def follow(
     ],
     /,
     *,
-    publisher: Annotated[str | None, Parameter(help="Whose list it must be: 43 characters.")] = None,
+    publisher: Annotated[
+        str | None, Parameter(allow_leading_hyphen=True, help="Whose list it must be: 43 characters.")
+    ] = None,
     json: Json = False,
     where: Where = HERE,
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_list_that_is_bad_changes_nothing_and_its_fault_is_named(community: Jo
     foreign = sign(community, "foreign.list", OPERATORS, key="foreign.key")
     assert "is not signed by" in refused(community, "alice", str(foreign), "--publisher", publisher)
     assert "should be 43 characters" in refused(community, "alice", str(foreign), "--publisher", publisher[1:])
+    assert "should be 43 characters" in refused(community, "alice", str(foreign), "--publisher", "-a-key-may-begin-so")
 
     huge = community.place / "huge.list"
     huge.write_bytes(bytes(70_000))
