@@ -83,7 +83,7 @@ class Cards:
             named = [row for row in await self._rows() if row.name == name]
             rows = [row for row in named if relay in (None, parse_address(row.relay)[1])]
             if not rows:
-                raise CallerError(f"You have no card {name!r}. See: kassiber card list")
+                raise CallerError(f"You have no card {name!r}. See: kassiber card")
             for row in rows:
                 await self._cancel(row.links)
                 try:
@@ -119,7 +119,7 @@ class Cards:
         while links:
             link = links.pop(int(self._entropy.uniform() * len(links)))
             with suppress(InvitationUsedError):
-                made: ContactMade = await self._node.request(Accept(link, None, name, found.identity))
+                made: ContactMade = await self._node.request(Accept(link, None, name or found.name, found.identity))
                 return made
         raise WorldError(
             f"All invitations of {wanted!r} are taken just now. There will be others within an hour or two, if their "
@@ -214,7 +214,7 @@ class Cards:
                 return host, key
         raise CallerError(
             f"{given!r} is none of your relays, and none of the lists that you follow. Give its whole address: "
-            "NAME@kassiber://host:port/r#key"
+            "kassiber://host:port/r#key"
         )
 
 

@@ -37,6 +37,6 @@ def check(path: Path, settings: Settings) -> None:
         options = " ".join(f"--{name}" for name in missing)
         raise SettingsError(
             f"The node last ran with {options}, and settings.toml does not say so: this would go another way. "
-            f"Set {' and '.join(missing)} in settings.toml, or start the node (kassiber up): with {options} again, or "
-            "once without."
+            f"Set {' and '.join(missing)} in settings.toml as they were, or start the node (kassiber up): as it was "
+            f"started before, or once without {options}."
         )

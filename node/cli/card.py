@@ -1,5 +1,6 @@
 """`kassiber card`: be found under a name at a relay that keeps cards, or no more."""
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -35,6 +36,7 @@ def publish(name: str, /, *, relay: At = None, where: Where = HERE) -> None:
 
     The relay must keep cards. The name is yours there while your node runs and renews it, and two weeks longer.
     """
+    print("Making invitations; where links send at times of their own, that takes a minute or two.", file=sys.stderr)
     with node_for(where, settle=SETTLE_SECONDS) as client:
         client.request("POST", "/v1/cards", {"name": name, "relay": relay})
         rows = [row for row in client.request("GET", "/v1/cards")["cards"] if row["name"] == name]

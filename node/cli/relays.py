@@ -13,7 +13,13 @@ from node.cli.exits import NoInputError
 from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import day, print_json, print_table
 
-app = App(name="relays", help="List, add or remove this node's relays; follow lists of relays.")
+app = App(
+    name="relays",
+    help="List, add or remove this node's relays; follow lists of relays.\n\n"
+    "The list shows how each has served. CONNECTS: how long it took to connect, on average. ARRIVED: of the envelopes "
+    "that it took, how many contacts have got, and how many they missed, so that they were sent again. LOOPS: of what "
+    "this node sent to itself through it, how much came back (constant traffic, two relays or more).",
+)
 Address = Annotated[str, Parameter(help="kassiber://host:port/r#key, as `kassiber relay` prints it.")]
 Number = Annotated[int, Parameter(help="As `kassiber relays lists` shows it.")]
 SCHEMES = ("kassiber://", "kassibers://")
@@ -21,12 +27,7 @@ SCHEMES = ("kassiber://", "kassibers://")
 
 @app.default
 def list_relays(*, json: Json = False, where: Where = HERE) -> None:
-    """List this node's relays, in order of preference, and how each has served so far.
-
-    CONNECTS: how long it took to connect, on average. ARRIVED: of the envelopes that it took, how many contacts have
-    got, and how many they missed, so that they were sent again. LOOPS: of what this node sent to itself through it,
-    how much came back (constant traffic, two relays or more).
-    """
+    """List this node's relays, in order of preference, and how each has served so far."""
     with node_for(where) as client:
         rows = client.request("GET", "/v1/relays")["relays"]
     if json:
