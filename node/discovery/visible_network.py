@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from node.discovery.interfaces import Place, find_places, pack, unpack
-from node.discovery.local_network import LOOK_SECONDS, RETRY_SECONDS
+from node.discovery.local_network import FAILURES_TO_COMPLAIN, LOOK_SECONDS, RETRY_SECONDS
 from node.discovery.responder import Heard, Responder, Service
 from node.transport import lan
 from node.transport.contract import Use
@@ -87,20 +87,24 @@ class VisibleNetwork:
     async def _stand(
         self, place: Place, scope: trio.CancelScope, token: trio.lowlevel.TrioToken, calls: trio.Nursery
     ) -> None:
-        """Announce it and take connections, for as long as it is there."""
+        """Announce it and take connections, for as long as it is there. A new IPv6 address is tried out first: what
+        fails then passes, and is not complained of."""
+        failures = 0
         with scope:
             while True:
                 try:
                     await self._stand_once(place, token, calls)
                 except OSError as error:
-                    log.warning(
-                        "on one local network nobody is visible: multicast DNS does not work there",
-                        interface=place.interface,
-                        why=(error.strerror or str(error)).lower(),
-                    )
+                    failures += 1
+                    if failures == FAILURES_TO_COMPLAIN:
+                        log.warning(
+                            "on one local network nobody is visible: multicast DNS does not work there",
+                            interface=place.interface,
+                            why=(error.strerror or str(error)).lower(),
+                        )
                 finally:
                     self._note(place, False)
-                await trio.sleep(RETRY_SECONDS)
+                await trio.sleep(RETRY_SECONDS if failures >= FAILURES_TO_COMPLAIN else LOOK_SECONDS)
 
     async def _stand_once(self, place: Place, token: trio.lowlevel.TrioToken, calls: trio.Nursery) -> None:
         responder = await trio.to_thread.run_sync(

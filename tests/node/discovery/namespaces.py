@@ -163,7 +163,7 @@ class Peer:
         )
         self.lines: list[str] = []
         assert self._process.stdout is not None
-        self._thread = threading.Thread(target=self._read, args=(self._process.stdout,))
+        self._thread = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._thread.start()
 
     def _read(self, stream: IO[str]) -> None:
@@ -185,6 +185,10 @@ class Peer:
         """Its exit code."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        code = self._process.wait(15)
+        try:
+            code = self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         self._thread.join()
         return code
