@@ -22,7 +22,7 @@ from protocol.delivery.sessions import Ask, HostSession
 from protocol.delivery.tunnels import Tunnel
 from protocol.effects import Alarm, Send
 from protocol.envelope.envelope import Envelope, seal_envelope
-from protocol.errors import PeerError
+from protocol.errors import Code, PeerError
 from protocol.forwarding.onion import Content, open_reply, seal_onion
 from protocol.keys import LOOPS, SHARED, Connection, Digest, Group, RelayKey, Request, SenderKey, SigningKey
 from protocol.limits import BODY_BYTES
@@ -162,10 +162,11 @@ class Loops:
             step.tx.queues.update(queue.id, claimed_by=SenderKey(_sender(step, queue)[32:]))
             self.supply(step, hosts)
 
-    def claim_refused(self, step: Step, hosts: Hosts, queue_id: int) -> None:
-        """Somebody else did, whatever the relay says of it; or it has lost the queue. Another one is made."""
+    def claim_refused(self, step: Step, hosts: Hosts, queue_id: int, code: Code) -> None:
+        """Somebody else did, whatever the relay says of it; or it has lost the queue. Another one is made; but where
+        the relay only cannot now, it is asked again."""
         queue = step.tx.queues.get(queue_id)
-        if queue is not None and _is_kept(queue):
+        if code is Code.REFUSED and queue is not None and _is_kept(queue):
             queues.drop(step, hosts, queue)  # the next is made with the next housekeeping
 
     def returned(self, step: Step, hosts: Hosts, session: HostSession, reply: Returned) -> bool:

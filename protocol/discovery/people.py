@@ -5,13 +5,13 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
+from protocol.bucket import Bucket
 from protocol.discovery.announcement import check_instance
-from protocol.discovery.bucket import Bucket
 from protocol.discovery.sightings import Network
 from protocol.discovery.tags import Endpoint
 from protocol.entropy import Entropy
 from protocol.errors import Code, PeerError
-from protocol.limits import DISCOVERY_TTL_SECONDS, MAX_NAME_BYTES, MAX_VISIBLE_PEOPLE
+from protocol.limits import DISCOVERY_TTL_SECONDS, MAX_NAME_BYTES, MAX_NEW_SIGHTINGS_PER_SECOND, MAX_VISIBLE_PEOPLE
 from protocol.timing import Timing
 
 VISIBLE_SERVICE_TYPE = "_kassiber-meet._tcp.local."
@@ -90,7 +90,11 @@ class People:
     def attach(self, networks: Mapping[int, Sequence[Network]], now: float) -> None:
         """Which interfaces there are now. `now`: any clock that goes on."""
         self._networks = {interface: tuple(those) for interface, those in networks.items()}
-        self._buckets = {interface: self._buckets.get(interface) or Bucket(now) for interface in self._networks}
+        self._buckets = {
+            interface: self._buckets.get(interface)
+            or Bucket(now, MAX_NEW_SIGHTINGS_PER_SECOND, MAX_NEW_SIGHTINGS_PER_SECOND)
+            for interface in self._networks
+        }
         for instance, person in [*self._people.items()]:
             for key, way in [*person.ways.items()]:
                 if not self._reaches(way):

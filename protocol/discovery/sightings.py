@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from protocol.bucket import Bucket
 from protocol.discovery.announcement import Announcement, check_instance, parse_txt
-from protocol.discovery.bucket import Bucket
 from protocol.discovery.tags import Endpoint, epoch_of, is_tagged
 from protocol.entropy import Entropy
 from protocol.errors import Code, PeerError
@@ -13,6 +13,7 @@ from protocol.keys import PairSecret
 from protocol.limits import (
     DISCOVERY_TTL_SECONDS,
     MAX_DIALLED_ANNOUNCEMENTS,
+    MAX_NEW_SIGHTINGS_PER_SECOND,
     MAX_SIGHTINGS,
 )
 from protocol.timing import Timing
@@ -105,7 +106,11 @@ class Sightings:
     def attach(self, networks: Mapping[int, Sequence[Network]], now: Now) -> None:
         """Which interfaces there are now; what was seen on one that is gone, or outside its networks, is gone."""
         self._networks = {interface: tuple(those) for interface, those in networks.items()}
-        self._buckets = {interface: self._buckets.get(interface) or Bucket(now.service) for interface in self._networks}
+        self._buckets = {
+            interface: self._buckets.get(interface)
+            or Bucket(now.service, MAX_NEW_SIGHTINGS_PER_SECOND, MAX_NEW_SIGHTINGS_PER_SECOND)
+            for interface in self._networks
+        }
         for interface, instance in [*self._alive]:
             if not self._reaches(interface, self._alive[interface, instance].endpoint.address):
                 self.gone(interface, instance)

@@ -4,6 +4,7 @@ Looking up is bounded for each session and for the relay as a whole, before the 
 when it is refused say nothing of which names there are.
 """
 
+from protocol.bucket import Bucket
 from protocol.crypto.suite import Suite
 from protocol.errors import Code, PeerError
 from protocol.keys import RelayKey
@@ -26,8 +27,7 @@ class Directory:
     def __init__(self, suite: Suite, relay_key: RelayKey) -> None:
         self._suite = suite
         self._relay_key = relay_key
-        self._left = float(LOOKUPS_AT_ONCE)
-        self._counted_at = 0.0
+        self._lookups = Bucket(0.0, LOOKUPS_AT_ONCE, LOOKUPS_PER_SECOND)
 
     def carry_out(self, command: Publish | Lookup, step: Step) -> None:
         """Raises PeerError LIMIT: too much for one session."""
@@ -73,7 +73,7 @@ class Directory:
         step.session.lookups += 1
         if step.session.lookups > MAX_LOOKUPS_PER_SESSION:
             raise PeerError(Code.LIMIT, "too many lookups in one session")
-        if not self._may_look_up(step.now.service):
+        if not self._lookups.take(step.now.service):
             step.refuse(command.request, Code.UNAVAILABLE)
             return
         kept = step.tx.cards.get(command.name)
@@ -81,12 +81,3 @@ class Directory:
             step.refuse(command.request)
         else:
             step.reply(Kept(command.request, kept.card))
-
-    def _may_look_up(self, service: float) -> bool:
-        gained = max(service - self._counted_at, 0.0) * LOOKUPS_PER_SECOND
-        self._left = min(self._left + gained, float(LOOKUPS_AT_ONCE))
-        self._counted_at = service
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True

@@ -333,7 +333,7 @@ class Personal:
         elif pending.ask is Ask.DEPOSIT:
             contact = outbox.deposit_refused(step, self._hosts, session, pending.row, reply.code)
         elif pending.ask is Ask.CLAIM_LOOP:
-            self._loops.claim_refused(step, self._hosts, pending.row)
+            self._loops.claim_refused(step, self._hosts, pending.row, reply.code)
         if contact:
             outbox.pump(step, self._hosts, contact)
 

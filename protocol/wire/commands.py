@@ -313,7 +313,7 @@ class Kept(_Wire, frozen=True, tag=44):
     card: CardField
 
 
-OnWireToRelay: TypeAlias = (
+ToRelay: TypeAlias = (
     Create
     | Claim
     | Settle
@@ -327,10 +327,12 @@ OnWireToRelay: TypeAlias = (
     | Onion
     | Describe
     | Info
-    | Shape
     | Publish
     | Lookup
 )
+"""What a relay's machine is handed."""
+OnWireToRelay: TypeAlias = ToRelay | Shape
+"""`shape` is the link's own."""
 OnWireToNode: TypeAlias = (
     Done
     | Claimed
@@ -356,24 +358,6 @@ class Accepted(Struct, frozen=True, gc=False):
     minute: Minute
 
 
-ToRelay: TypeAlias = (
-    Create
-    | Claim
-    | Settle
-    | Prove
-    | Subscribe
-    | Deposit
-    | Ack
-    | Drop
-    | Via
-    | Forward
-    | Onion
-    | Describe
-    | Info
-    | Publish
-    | Lookup
-)
-"""What a relay's machine is handed: `shape` is its link's own."""
 ToNode: TypeAlias = (
     Done
     | Claimed
