@@ -8,11 +8,13 @@ from pathlib import Path
 
 from node.files import write_private
 from node.settings import Settings, SettingsError
+from protocol.traffic.policies import rates
 
 _HIDES: dict[str, Callable[[Settings], bool]] = {
     "forward": lambda settings: settings.forward,
     "proxy": lambda settings: settings.proxy is not None,
     "isolation": lambda settings: settings.isolated,
+    "traffic": lambda settings: rates(settings.traffic, to_relay=True) is not None,
 }
 
 

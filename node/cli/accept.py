@@ -55,7 +55,8 @@ def read_invitation(given: str) -> dict[str, str]:
                 content = file.read(MAX_INVITATION_BYTES + 1)
         except OSError as error:
             raise NoInputError(
-                f"{given!r} is neither a link (kassiber://...) nor a file that can be read: {error.strerror}."
+                f"{given!r} is neither a link (kassiber://...) nor a card (name@relay), nor a file that can be read: "
+                f"{error.strerror}."
             ) from error
     if not content or len(content) > MAX_INVITATION_BYTES:
         raise BadTextError("That is no invitation: it is empty or too long. Ask for it again.")

@@ -50,3 +50,4 @@ def withdraw(name: str, /, *, relay: At = None, where: Where = HERE) -> None:
     """Be found as NAME no more. Those who are contacts already stay contacts."""
     with node_for(where, settle=SETTLE_SECONDS) as client:
         client.request("PUT", "/v1/cards/withdrawn", {"name": name, "relay": relay})
+    print(f"You are found as {name} there no more.")

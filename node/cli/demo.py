@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -49,7 +50,8 @@ def demo(*, keep: Keep = None) -> None:
         secrets["a safety number"] = [stage.ask("alice", "GET", "/v1/contacts")["contacts"][0]["safety_number"]]
         print_view(view, SAID_WHILE_AWAY, secrets)
     print(f"\nThat took {time.monotonic() - began:.1f} seconds.")
-    print("Next: kassiber init --relay ADDRESS, kassiber up, kassiber invite. See the README.")
+    program = "kassiber" if shutil.which("kassiber") else sys.argv[0]
+    print(f"Next: {program} init --relay ADDRESS; then up, and invite. See the README.")
 
 
 def _meet(stage: Stage) -> None:

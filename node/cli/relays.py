@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from node.api.client import Client
 from node.cli.exits import NoInputError
 from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
-from node.cli.terminal import day, print_json, print_table
+from node.cli.terminal import counted, day, print_json, print_table
 
 app = App(
     name="relays",
@@ -59,6 +59,8 @@ def add(relay: Address, /, *, where: Where = HERE) -> None:
         known = _addresses(client)
         if relay.strip() not in known:
             client.request("PUT", "/v1/relays", {"relays": [*known, relay]})
+            known.append(relay.strip())
+    print(f"This node has {counted(len(known), 'relay')}. Contacts are told where they change.")
 
 
 @app.command
@@ -68,7 +70,9 @@ def remove(relay: Address, /, *, where: Where = HERE) -> None:
         known = _addresses(client)
         if relay.strip() not in known:
             raise NoInputError(f"{relay!r} is none of this node's relays. There are: {', '.join(known) or 'none'}")
-        client.request("PUT", "/v1/relays", {"relays": [other for other in known if other != relay.strip()]})
+        kept = [other for other in known if other != relay.strip()]
+        client.request("PUT", "/v1/relays", {"relays": kept})
+    print(f"This node has {counted(len(kept), 'relay')} now. Contacts are told.")
 
 
 @app.command

@@ -21,6 +21,9 @@ Place = Annotated[
     ),
 ]
 
+_OPTIONS = ("listen", "public", "discovery", "forward", "proxy", "isolation", "traffic")
+"""That a setting of the same name has, too."""
+
 
 def up(
     *,
@@ -92,9 +95,11 @@ def up(
     if settings.timing != Timing():
         print("Durations differ from the defaults: settings.toml changes them.", file=sys.stderr)
     with locked(profile):
-        hidden = remember(profile.last_run, saved, settings)
-        if hidden:
-            print(f"For this run: {', '.join(hidden)}. To last, set it in settings.toml.", file=sys.stderr)
+        remember(profile.last_run, saved, settings)
+        changed = [name for name in _OPTIONS if getattr(settings, name) != getattr(saved, name)]
+        if changed:
+            them = "it" if len(changed) == 1 else "them"
+            print(f"For this run: {', '.join(changed)}. To last, set {them} in settings.toml.", file=sys.stderr)
         _run(profile, where.unlock(), settings)
 
 

@@ -192,7 +192,7 @@ def test_accept_takes_a_link_a_file_or_standard_input(node: Path) -> None:
     ("argument", "code", "says"),
     [
         ("kassiber://used/i#", 65, b"used by someone else"),
-        ("absent", 66, b"neither a link (kassiber://...) nor a file"),
+        ("absent", 66, b"neither a link (kassiber://...) nor a card (name@relay), nor a file"),
         ("-", 65, b"empty or too long"),
         ("https://example.org/", 66, b"neither a link"),
     ],
