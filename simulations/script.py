@@ -75,7 +75,8 @@ class FaultKind(StrEnum):
     ROTATED = "queues rotated"
     """A person (`target`) leaves one relay and comes back to it after `seconds`."""
     CLAIMED_TWICE = "invitation claimed twice"
-    """Of a person (`target`), by `other` and by `amount` (a person's number)."""
+    """Of a person (`target`), by `other` and by `amount` (a person's number). With up to ten `seconds` relays lie about
+    storing what comes next, a handshake mostly; with more one of them has no room for so long."""
 
 
 class Say(Struct, frozen=True, tag="say"):
@@ -158,7 +159,9 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
     """The script of a seed. `base` numbers the set of contacts (default: by the seed), so that worlds share them."""
     chance = random.Random(f"script {seed}")
     contacts = draw_contacts(seed % BASES if base is None else base, shape)
-    lines: list[Line] = [draw_text(chance, number, shape, contacts) for number in range(shape.messages)]
+    lines: list[Line] = [*draw_texts(chance, shape, contacts)]
+    if seed % FLOOD_EVERY == 0:
+        lines += draw_flood(chance, shape, contacts)
     gone = False
     for _ in range(chance.randint(shape.least_faults, shape.most_faults)):
         fault = draw_fault(chance, shape, contacts)
@@ -182,6 +185,28 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
     )
 
 
+def draw_texts(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> list[Say]:
+    """At any time of the safety phase; now and then one follows the last at once, by the same person or in answer."""
+    texts: list[Say] = []
+    for number in range(shape.messages):
+        text = draw_text(chance, number, shape, contacts)
+        if texts and chance.random() < _FOLLOWS:
+            last = texts[-1]
+            text = replace(text, at=round(last.at + chance.uniform(0.0, 0.5), 3), sender=last.sender,
+                           recipient=last.recipient)  # fmt: skip
+            if chance.random() < _ANSWERS:
+                text = replace(text, sender=last.recipient, recipient=last.sender)
+        texts.append(text)
+    return texts
+
+
+def draw_flood(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> list[Say]:
+    """As many long texts at once to one person as fill more than a connection's window (Spec 8 §5)."""
+    sender, recipient = chance.choice(contacts)[:: chance.choice((1, -1))]
+    at = round(chance.uniform(0.5, shape.seconds / 2.0), 3)
+    return [Say(at, _FLOOD_NUMBERS + number, sender, recipient, _FLOOD_BYTES) for number in range(_FLOOD_TEXTS)]
+
+
 def draw_text(chance: random.Random, number: int, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Say:
     """A text between contacts: mostly short, now and then one of several envelopes, seldom one of many."""
     sender, recipient = chance.choice(contacts)[:: chance.choice((1, -1))]
@@ -191,6 +216,11 @@ def draw_text(chance: random.Random, number: int, shape: Shape, contacts: tuple[
     return Say(at, number, sender, recipient, chance.choices(sizes, (40, 12, 2, 1))[0])
 
 
+_FOLLOWS, _ANSWERS = 0.25, 0.25
+"""The share of texts that follow the one before, and of those that answer it."""
+FLOOD_EVERY = 100
+"""One seed in so many has a flood: its texts are four times as many envelopes as all others."""
+_FLOOD_NUMBERS, _FLOOD_TEXTS, _FLOOD_BYTES = 5_000_000, 10, 60_000
 BASES = 8
 """Worlds begin from one of so many sets of contacts."""
 
@@ -262,13 +292,13 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
             return Fault(at, kind, person, 0, seconds)
         case FaultKind.CLAIMED_TWICE:
             one, other, third = chance.sample(range(shape.people), 3)
-            return Fault(at, kind, one, other, 0.0, float(third))
+            return Fault(at, kind, one, other, chance.choice((0.0, 5.0, seconds)), float(third))
         case FaultKind.LATE:
             return Fault(at, kind, relay, 0, seconds, round(chance.uniform(0.5, 8.0), 3))
         case FaultKind.QUEUE_FULL:
             return Fault(at, kind, relay, 0, seconds, few)
         case FaultKind.OLD_DISK:
-            return Fault(at, kind, relay, 0, round(chance.uniform(1.0, 10.0), 3))
+            return Fault(at, kind, relay, 0, round(chance.uniform(1.0, 60.0), 3))
         case FaultKind.GONE:
             return Fault(at, kind, relay)
         case FaultKind.WITHHOLD:
