@@ -4,14 +4,14 @@ Rows of `entries` and `digests` are in the order of time: new ones go to the end
 index on time is needed. An entry's row fits one page, encrypted or not. `place` is queue << 32 | sequence.
 
 Queues that a transaction has touched are kept as values and their counters written once, before the commit: eight
-envelopes in a frame change their queue's row once. The values live and die with the transaction, so no rollback can
-make them stale; a savepoint that is undone takes them back with it.
+envelopes in a frame change their queue's row once. What is committed is remembered for the next; what is rolled back is
+forgotten, and a savepoint that is undone takes it back with it. Nobody else writes.
 """
 
 import sqlite3
 from collections.abc import Sequence as Rows
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -87,8 +87,8 @@ SCHEMA = Schema(
 _COLUMNS = "number, receive_id, recipient_key, send_id, claim_key, sender_key, stored, markers, full, sequence"
 _SEQUENCES = 2**32
 _KEPT_DIGEST_BYTES = 16
-
-Id = TypeVar("Id", bytes, int)
+MOST_KNOWN = 4_096
+"""Queues that are remembered from one transaction to the next, of some 500 bytes each."""
 
 
 class RelayStore:
@@ -147,8 +147,10 @@ class SqlRelayTransaction(SqlTransaction):
         super().__init__(connection, writes)
         self._ballast = ballast
         self.known: dict[QueueNumber, Queue] = {}
-        self.numbers: dict[SendId, QueueNumber] = {}
+        self.numbers: dict[tuple[str, bytes], QueueNumber] = {}
         self.changed: set[QueueNumber] = set()
+        self._changes = -1
+        """How many rows the connection had changed when what is remembered was true."""
         self.queues = SqlQueues(self)
         self.links = SqlLinks(self)
         self.entries = SqlEntries(self)
@@ -170,21 +172,31 @@ class SqlRelayTransaction(SqlTransaction):
                 [(queue.stored, queue.markers, queue.full, queue.sequence, queue.number) for queue in rows],
             )
 
-    def after_end(self) -> None:
+    def __enter__(self) -> Self:
+        if self.connection.total_changes != self._changes:  # somebody has written beside this transaction
+            self._forget()
+        return super().__enter__()
+
+    def after_end(self, committed: bool) -> None:
+        if not committed or len(self.known) > MOST_KNOWN:
+            self._forget()
+        self.changed.clear()
+        self._changes = self.connection.total_changes
+
+    def _forget(self) -> None:
         self.known.clear()
         self.numbers.clear()
         self.changed.clear()
 
-    def mark(self) -> tuple[dict[QueueNumber, Queue], set[QueueNumber]]:
-        return self.known.copy(), self.changed.copy()
+    def mark(self) -> dict[QueueNumber, Queue]:
+        """What is not written yet; the rest can be read again."""
+        return {number: self.known[number] for number in self.changed}
 
     def undo(self, mark: object) -> None:
-        assert isinstance(mark, tuple)
-        known, changed = mark
-        self.known.clear()
-        self.known.update(known)
-        self.changed.clear()
-        self.changed.update(changed)
+        assert isinstance(mark, dict)
+        self._forget()
+        self.known.update(mark)
+        self.changed.update(mark)
 
     def fail(self, error: BaseException) -> None:
         try:
@@ -195,7 +207,7 @@ class SqlRelayTransaction(SqlTransaction):
 
     def queue(self, number: QueueNumber) -> Queue:
         """A queue that exists, as this transaction has left it."""
-        queue = self.known.get(number) or self.queues.by_number(number)
+        queue = self.queues.by_number(number)
         assert queue is not None, f"queue {number} is gone"
         return queue
 
@@ -213,20 +225,14 @@ class SqlQueues:
         self._execute = transaction.connection.execute
 
     def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
+        return self._named(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
 
     def by_send_id(self, send_id: SendId) -> Queue | None:
-        number = self._transaction.numbers.get(send_id)
-        known = number and self._transaction.known.get(number)
-        if known:
-            return known
-        queue = self._load(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)
-        if queue is not None:
-            self._transaction.numbers[send_id] = queue.number
-        return queue
+        return self._named(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)
 
     def by_number(self, number: QueueNumber) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)
+        known = self._transaction.known.get(number)
+        return known or self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)
 
     def add(
         self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
@@ -255,7 +261,14 @@ class SqlQueues:
         self._execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (first, first + _SEQUENCES - 1))
         self._execute("DELETE FROM digests WHERE queue = ?", (number,))
 
-    def _load(self, query: str, name: Id) -> Queue | None:
+    def _named(self, query: str, name: SendId | ReceiveId) -> Queue | None:
+        number = self._transaction.numbers.get((query, name))
+        known = self._transaction.known.get(number) if number is not None else None
+        if known is None and (known := self._load(query, name)) is not None:
+            self._transaction.numbers[query, name] = known.number
+        return known
+
+    def _load(self, query: str, name: bytes | QueueNumber) -> Queue | None:
         row = self._execute(query, (name,)).fetchone()
         if row is None:
             return None
