@@ -4,8 +4,8 @@ Rows of `entries` and `digests` are in the order of time: new ones go to the end
 index on time is needed. An entry's row fits one page, encrypted or not. `place` is queue << 32 | sequence.
 
 Queues that a transaction has touched are kept as values and their counters written once, before the commit: eight
-envelopes in a frame change their queue's row once. What is committed is remembered for the next; what is rolled back is
-forgotten, and a savepoint that is undone takes it back with it. Nobody else writes.
+envelopes in a frame change their queue's row once. What is committed is remembered for the next, of those that only
+read too; what is rolled back is forgotten, and a savepoint that is undone takes it back with it. Nobody else writes.
 """
 
 import sqlite3
@@ -111,8 +111,9 @@ class RelayStore:
         self.connection = connection
         self._log = WriteAheadLog(connection)
         self._ballast = ballast
-        self._writer = SqlRelayTransaction(connection, ballast, writes=True)
-        self._reader = SqlRelayTransaction(connection, ballast, writes=False)
+        known = _Known()
+        self._writer = SqlRelayTransaction(connection, ballast, known, writes=True)
+        self._reader = SqlRelayTransaction(connection, ballast, known, writes=False)
 
     def transaction(self) -> "SqlRelayTransaction":
         """For a step that may write."""
@@ -140,17 +141,28 @@ class RelayStore:
         self.connection.close()
 
 
+class _Known:
+    """Queues as the transactions of one connection remember them."""
+
+    def __init__(self) -> None:
+        self.queues: dict[QueueNumber, Queue] = {}
+        self.numbers: dict[tuple[str, bytes], QueueNumber] = {}
+        """By a statement and the name that it looks for."""
+        self.changes = -1
+        """How many rows the connection had changed when this was true."""
+
+
 class SqlRelayTransaction(SqlTransaction):
     """`protocol.store.RelayTransaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, ballast: Room, writes: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, ballast: Room, known: _Known, writes: bool) -> None:
         super().__init__(connection, writes)
         self._ballast = ballast
-        self.known: dict[QueueNumber, Queue] = {}
-        self.numbers: dict[tuple[str, bytes], QueueNumber] = {}
+        self._remembered = known
+        self.known = known.queues
+        self.numbers = known.numbers
         self.changed: set[QueueNumber] = set()
-        self._changes = -1
-        """How many rows the connection had changed when what is remembered was true."""
+        self.execute = connection.execute if writes else self._read
         self.queues = SqlQueues(self)
         self.links = SqlLinks(self)
         self.entries = SqlEntries(self)
@@ -173,15 +185,24 @@ class SqlRelayTransaction(SqlTransaction):
             )
 
     def __enter__(self) -> Self:
-        if self.connection.total_changes != self._changes:  # somebody has written beside this transaction
+        if self.connection.total_changes != self._remembered.changes:  # somebody has written beside these transactions
             self._forget()
-        return super().__enter__()
+            self._remembered.changes = self.connection.total_changes
+        return super().__enter__() if self._writes else self
+
+    def _read(self, statement: str, values: Rows[object] = ()) -> sqlite3.Cursor:
+        """One that only reads begins with its first statement: most of the time, what is remembered answers."""
+        if not self.connection.in_transaction:
+            super().__enter__()
+        return self.connection.execute(statement, values)
 
     def after_end(self, committed: bool) -> None:
-        if not committed or len(self.known) > MOST_KNOWN:
+        changes = self.connection.total_changes
+        undone = not committed and (self._writes or self.changed or changes != self._remembered.changes)
+        if undone or len(self.known) > MOST_KNOWN:
             self._forget()
         self.changed.clear()
-        self._changes = self.connection.total_changes
+        self._remembered.changes = changes
 
     def _forget(self) -> None:
         self.known.clear()
@@ -222,7 +243,7 @@ class SqlQueues:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
         return self._named(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
@@ -283,7 +304,7 @@ class SqlLinks:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def get(self, link_id: LinkId) -> SealedLink | None:
         row = self._execute("SELECT queue, sealed, expires FROM links WHERE link_id = ?", (link_id,)).fetchone()
@@ -314,7 +335,7 @@ class SqlEntries:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
         queue = self._transaction.queue(number)
@@ -328,6 +349,9 @@ class SqlEntries:
         return Sequence(sequence)
 
     def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]:
+        known = self._transaction.known.get(number)
+        if known is not None and known.sequence <= sequence:
+            return []
         first = number * _SEQUENCES
         rows = self._execute(
             "SELECT place, body FROM entries WHERE place > ? AND place < ? ORDER BY place LIMIT ?",
@@ -379,7 +403,7 @@ class SqlDigests:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
         row = self._execute(
@@ -411,7 +435,7 @@ class SqlCards:
     """`protocol.store.Cards`."""
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def get(self, name: str) -> KeptCard | None:
         row = self._execute("SELECT identity, serial, expires, card FROM cards WHERE name = ?", (name,)).fetchone()
@@ -441,7 +465,7 @@ class SqlOnionKeys:
     """`protocol.store.OnionKeys`."""
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def all(self) -> Rows[OnionKey]:
         return [OnionKey(*row) for row in self._execute("SELECT epoch, private, since FROM onion_keys")]
