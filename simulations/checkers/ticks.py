@@ -11,8 +11,11 @@ from simulations.checkers import Violation
 from simulations.host import PersonHost
 from simulations.world import World
 
-_TICKS = f"SELECT contact, due FROM items WHERE kind = {ItemKind.TICK.value}"
-_NEWEST = "SELECT (SELECT max(id) FROM envelopes), (SELECT max(number) FROM changes)"
+_STATE = f"""
+    SELECT max(id), 0 FROM envelopes UNION ALL SELECT max(number), 0 FROM changes
+    UNION ALL SELECT contact, due FROM items WHERE kind = {ItemKind.TICK.value}
+"""
+"""The newest envelope and change, then the ticks."""
 _AUTOMATIC = f"""
     SELECT e.contact FROM envelopes e WHERE e.id > ? AND e."index" > 0
     AND NOT EXISTS (SELECT 1 FROM items i WHERE i.sealed = e.id
@@ -71,16 +74,17 @@ class _Watched:
         return effects
 
     def _look(self) -> None:
-        run = self._connection.execute
-        self._ticks = dict(run(_TICKS).fetchall())
-        envelope, change = run(_NEWEST).fetchone()
+        (envelope, _), (change, _), *ticks = self._connection.execute(_STATE).fetchall()
         self._newest = envelope or 0, change or 0
+        self._ticks = dict(ticks)
 
     def _look_at_ticks(self, before: dict[int, float], service: float) -> None:
-        contacts = {number for (number,) in self._connection.execute("SELECT id FROM contacts").fetchall()}
         for contact, due in before.items():
-            if due > service and contact in contacts and self._ticks.get(contact) != due:
+            if due > service and self._ticks.get(contact) != due and self._is_there(contact):
                 self._found.append(f"a tick of {self._person.name} moved before it came")
+
+    def _is_there(self, contact: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM contacts WHERE id = ?", (contact,)).fetchone() is not None
 
 
 class TickWatch:
