@@ -85,7 +85,8 @@ class Link(ABC, Generic[Waiting]):
         if session is None:
             self._shake_hands(data)
             return []
-        return self._unpack(session.receiving.decrypt(data))
+        plaintext = session.receiving.decrypt(data)
+        return self._unpack(plaintext) if plaintext != _EMPTY else []
 
     def queue(self, command: Command, stream: Stream = Stream.PAYLOAD) -> None:
         """Leaves with a coming frame of the stream, in order; of loops and drops there is one, and a later one takes
