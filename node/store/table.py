@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import cache
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from msgspec import Struct
@@ -183,6 +184,7 @@ def _quoted(columns: Sequence[str]) -> list[str]:
     return [f'"{column}"' for column in columns]
 
 
+@cache
 def _conversions(record: type[Struct]) -> list[tuple[int, Callable[[int], object]]]:
     """SQLite knows integers only: which fields become enumerations or truth values again."""
     hints = get_type_hints(record)
