@@ -19,4 +19,8 @@ class ServiceClock:
 
     def now(self) -> Now:
         """Both clocks."""
-        return Now(self._base + self._monotonic(), self._wall())
+        return Now(self.service(), self._wall())
+
+    def service(self) -> float:
+        """Seconds."""
+        return self._base + self._monotonic()

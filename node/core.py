@@ -69,7 +69,7 @@ class Stepper:
         """How long nothing needs to be done if no event comes."""
         if self.inbox:
             return 0.0
-        service = self._clock.now().service
+        service = self._clock.service()
         due = self._saved + SAVE_CLOCK_SECONDS
         wake = self._core.machine.next_wake
         if wake is not None:

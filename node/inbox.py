@@ -8,6 +8,7 @@ from protocol.limits import MAX_COMMANDS_PER_BATCH, MAX_EVENTS_PER_CONNECTION_IN
 
 _LOCAL = -1
 """Where events come from that no connection brought."""
+_OF_A_CONNECTION = (Received, Opened, Closed)
 
 TURN_COMMANDS = 8
 """Of a source before the next one: counted so, many small frames get as far as one large one."""
@@ -41,18 +42,23 @@ class Inbox:
 
     def put(self, event: Event) -> None:
         """Behind what its own connection already has waiting."""
-        source = event.connection if isinstance(event, Received | Opened | Closed) else _LOCAL
+        source = event.connection if isinstance(event, _OF_A_CONNECTION) else _LOCAL
         waiting = self._busy.get(source) or self._fresh.get(source)
         if waiting is None:
-            waiting = self._fresh[source] = deque()
-        waiting.append(event)
+            self._fresh[source] = deque((event,))
+        else:
+            waiting.append(event)
 
     def take(self) -> list[Event]:
         """The next batch, sources in turn: at most 16 events of a source and 192 commands in all.
 
-        It has one event at least. Whoever was not served comes first in the next batch.
+        It has one event at least where any waits. Whoever was not served comes first in the next batch.
         """
-        self._look_for_live()
+        if self._busy or self._short_batches:
+            self._look_for_live()
+        elif not self._fresh:
+            self._served.clear()
+            return []
         if len(self._fresh) == 1 and not self._busy:
             source, waiting = next(iter(self._fresh.items()))
             if len(waiting) == 1:  # nothing to be fair about

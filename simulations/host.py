@@ -50,8 +50,8 @@ class OrderedCore(Core[Any]):
     """
 
     def step(self, batch: Sequence[Event], now: Now) -> list[Effect]:
-        closed = [event for event in batch if type(event) is Closed]
-        if len(closed) > 1:
+        if len(batch) > 1:
+            closed = [event for event in batch if type(event) is Closed]
             closed.sort(key=lambda event: event.connection)
             in_order = iter(closed)
             batch = [next(in_order) if type(event) is Closed else event for event in batch]
@@ -199,7 +199,7 @@ class Host:
                     for command in self.say(end, effect.command):
                         end.link.queue(command, effect.stream)
                     touched[effect.connection] = end
-            else:
+            elif type(effect) is not Wake:
                 self.perform_other(effect)
         for end in touched.values():
             if not end.closed:
@@ -215,8 +215,6 @@ class Host:
                 end = self.ends.get(effect.connection)
                 if end is not None:
                     end.end(effect.code)
-            case Wake():
-                pass
             case _:
                 raise AssertionError(f"nobody performs {effect}")
 

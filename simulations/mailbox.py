@@ -104,8 +104,12 @@ class DictOutgoingItems(DictTable[OutgoingItem]):
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""
-        rows = self.rows
-        return bool(rows) and any(rows[key].due <= service for key in self.found("waiting", contact))
+        if not self._is_small():
+            return any(self.rows[key].due <= service for key in self.found("waiting", contact))
+        for row in self.rows.values():
+            if row.due <= service and row.contact == contact and row.sealed is None and not row.arrived:
+                return True
+        return False
 
     def due_contacts(self, service: float) -> list[int]:
         """In the order of their numbers."""
@@ -113,10 +117,11 @@ class DictOutgoingItems(DictTable[OutgoingItem]):
 
     def next_due(self, after: float | None = None) -> float | None:
         """The earliest time (after `after`) at which something must be sent."""
-        if not self.rows:
-            return None
         later = -1.0 if after is None else after
-        return min((row.due for row in self.all_found("waiting") if row.due > later), default=None)
+        rows = self.rows.values() if self._is_small() else self.all_found("waiting")
+        return min(
+            [row.due for row in rows if row.due > later and row.sealed is None and not row.arrived], default=None
+        )
 
     def all_stored(self, contact: int, message_id: MessageId) -> bool:
         """Whether every fragment of a message has been in a relay's custody."""
@@ -187,7 +192,9 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
 
     def any_unstored(self) -> bool:
         """Whether some deposit is not answered."""
-        return bool(self.rows) and bool(self.all_found("unstored"))
+        if not self._is_small():
+            return bool(self.all_found("unstored"))
+        return None in [row.stored_at for row in self.rows.values()]
 
     def unstored(self, relay: RelayKey, service: float, limit: int, contact: int | None = None) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""

@@ -160,7 +160,8 @@ class End:
                 self.end(error.code)
                 return
             self.flush()
-        self.network.engine.at(self.host.next_tick(max(self.link.next_wake, now)), self.watch)
+        wake = self.link.next_wake if self._alarm == math.inf else self.link.silent_at  # frames have their own timer
+        self.network.engine.at(self.host.next_tick(max(wake, now)), self.watch)
 
     def end(self, code: Code | None = None, *, silently: bool = False) -> None:
         """This end is closed; the peer hears of it, unless `silently`, as after a power cut."""

@@ -196,7 +196,8 @@ class DictTable(Generic[R]):
         """Keys of the rows that an index has under this name, in order."""
         if self._is_small():
             of = self._shape.indexes[index]
-            return sorted([key for key, row in self.rows.items() if of(row) == name])
+            keys = [key for key, row in self.rows.items() if of(row) == name]
+            return sorted(keys) if len(keys) > 1 else keys
         return self._indexed()[index].get(name, ())
 
     def all_found(self, index: str) -> list[R]:

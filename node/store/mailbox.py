@@ -17,7 +17,7 @@ from node.store.database import (
     service_offset,
     store_error,
 )
-from node.store.table import SqlTable
+from node.store.table import MOST_KNOWN, SqlTable
 from node.store.transaction import SqlTransaction
 from protocol.keys import MessageId, RelayKey
 from protocol.mailbox import (
@@ -164,8 +164,8 @@ class SqlOwnQueues(SqlTable[OwnQueue]):
     def hosts(self) -> list[OwnRelay]:
         """Where these queues are, each once, as the newest queue there names it."""
         newest = "SELECT max(id) FROM queues GROUP BY relay"
-        rows = self.connection.execute(f"SELECT host, relay, direct FROM queues WHERE id IN ({newest}) ORDER BY id")
-        return [OwnRelay(host, relay, bool(direct)) for host, relay, direct in rows]
+        rows = self.read_known(f"{self.select} WHERE id IN ({newest}) ORDER BY id")
+        return [OwnRelay(row.host, row.relay, row.direct) for row in rows]
 
 
 class SqlOutgoingItems(SqlTable[OutgoingItem]):
@@ -178,8 +178,8 @@ class SqlOutgoingItems(SqlTable[OutgoingItem]):
 
     def is_due(self, contact: int, service: float) -> bool:
         """Whether something must be sent now."""
-        statement = f"SELECT 1 FROM items WHERE contact = ? AND due <= ? AND {_WAITING} LIMIT 1"
-        return self.connection.execute(statement, (contact, service)).fetchone() is not None
+        earliest = self.scalar(f"SELECT min(due) FROM items WHERE contact = ? AND {_WAITING}", (contact,))
+        return earliest is not None and earliest <= service
 
     def due_contacts(self, service: float) -> list[int]:
         """In the order of their numbers."""
@@ -189,13 +189,13 @@ class SqlOutgoingItems(SqlTable[OutgoingItem]):
     def next_due(self, after: float | None = None) -> float | None:
         """The earliest time (after `after`) at which something must be sent."""
         statement = f"SELECT min(due) FROM items WHERE due > ? AND {_WAITING}"
-        found: float | None = self.connection.execute(statement, (-1.0 if after is None else after,)).fetchone()[0]
+        found: float | None = self.scalar(statement, (-1.0 if after is None else after,))
         return found
 
     def all_stored(self, contact: int, message_id: MessageId) -> bool:
         """Whether every fragment of a message has been in a relay's custody."""
         statement = "SELECT 1 FROM items WHERE contact = ? AND message_id = ? AND kind = 1 AND stored = 0 LIMIT 1"
-        return self.connection.execute(statement, (contact, message_id)).fetchone() is None
+        return self.scalar(statement, (contact, message_id)) is None
 
 
 class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
@@ -204,7 +204,7 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
     def lowest_index(self, contact: int) -> int | None:
         """Of those that are under way."""
         statement = 'SELECT min("index") FROM envelopes WHERE contact = ?'
-        found: int | None = self.connection.execute(statement, (contact,)).fetchone()[0]
+        found: int | None = self.scalar(statement, (contact,))
         return found
 
     def brief(self, number: int) -> UnderWay | None:
@@ -219,8 +219,7 @@ class SqlSealedEnvelopes(SqlTable[SealedEnvelope]):
 
     def any_unstored(self) -> bool:
         """From an index that holds only these."""
-        statement = "SELECT 1 FROM envelopes WHERE stored_at IS NULL LIMIT 1"
-        return self.connection.execute(statement).fetchone() is not None
+        return self.scalar("SELECT 1 FROM envelopes WHERE stored_at IS NULL LIMIT 1") is not None
 
     def unstored(self, relay: RelayKey, service: float, limit: int, contact: int | None = None) -> list[SealedEnvelope]:
         """Deposits at a host that nobody answered, on routes that may be used now, oldest first."""
@@ -250,12 +249,19 @@ class SqlMessages(SqlTable[Message]):
         number = self._numbers[record.contact, record.message_id] = super().add(record)
         return number
 
+    def save(self, record: Message) -> None:
+        """It may have another name than what it replaces."""
+        super().save(record)
+        self._numbers.clear()
+
     def by_id(self, contact: int, message_id: MessageId) -> Message | None:
         """The message of this name."""
         name = contact, message_id
         if name in self._numbers:
             number = self._numbers[name]
             return self.get(number) if number is not None else None
+        if len(self._numbers) >= MOST_KNOWN:
+            self._numbers.clear()
         found = self.read_all(f"{self.select} WHERE contact = ? AND message_id = ?", name)
         self._numbers[name] = found[0].id if found else None
         return self.know(found[0].id, record=found[0]) if found else None
@@ -284,13 +290,14 @@ class SqlMessages(SqlTable[Message]):
 
     def next_show(self) -> float | None:
         """When the next hidden one is shown all the same."""
-        found: float | None = self.connection.execute(
-            "SELECT min(show_at) FROM messages WHERE show_at IS NOT NULL"
-        ).fetchone()[0]
+        found: float | None = self.scalar("SELECT min(show_at) FROM messages WHERE show_at IS NOT NULL")
         return found
 
     def overdue(self, service: float) -> list[Message]:
         """In the order in which they came."""
+        first = self.next_show()
+        if first is None or first > service:
+            return []
         return self.read_all(f"{self.select} WHERE show_at <= ? ORDER BY id", (service,))
 
 
@@ -299,6 +306,9 @@ class SqlSkippedKeys(SqlTable[Skipped]):
 
     def missing(self, contact: int, floor: int, limit: int) -> list[int]:
         """In ascending order."""
+        highest = self.scalar('SELECT max("index") FROM skipped WHERE contact = ?', (contact,))
+        if highest is None or highest < floor:
+            return []
         statement = 'SELECT "index" FROM skipped WHERE contact = ? AND "index" >= ? ORDER BY "index" LIMIT ?'
         return [row[0] for row in self.connection.execute(statement, (contact, floor, limit))]
 
@@ -329,18 +339,32 @@ class MailboxTransaction(SqlTransaction):
         self.relay_health = SqlTable(connection, "relay_health", RelayHealth, ("relay",))
         self.changes = SqlTable(connection, "changes", Change, ("number",))
         self._tables = [table for table in vars(self).values() if isinstance(table, SqlTable)]
+        self._changes = -1
+        """How many rows the connection had changed when what is remembered was true."""
 
-    def after_end(self) -> None:
-        for table in self._tables:
-            table.forget()
+    def __enter__(self) -> Self:
+        if self.connection.total_changes != self._changes:  # somebody has written beside this transaction
+            self._forget_all()
+        return super().__enter__()
+
+    def after_end(self, committed: bool) -> None:
+        if not committed:
+            self._forget_all()
+        self._changes = self.connection.total_changes
 
     def undo(self, mark: object) -> None:  # noqa: ARG002 - nothing was gathered but what can be read again
-        self.after_end()
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        for table in self._tables:
+            table.forget()
 
     def forget(self, before: float) -> None:
         """Skipped keys, digests and partial contents from before this service time."""
         for table in ("skipped", "seen", "partials"):
             self.connection.execute(f"DELETE FROM {table} WHERE at < ?", (before,))
+        for timed in (self.skipped, self.seen, self.partials):
+            timed.forget()
 
 
 class MailboxStore:

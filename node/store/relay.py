@@ -4,14 +4,14 @@ Rows of `entries` and `digests` are in the order of time: new ones go to the end
 index on time is needed. An entry's row fits one page, encrypted or not. `place` is queue << 32 | sequence.
 
 Queues that a transaction has touched are kept as values and their counters written once, before the commit: eight
-envelopes in a frame change their queue's row once. The values live and die with the transaction, so no rollback can
-make them stale; a savepoint that is undone takes them back with it.
+envelopes in a frame change their queue's row once. What is committed is remembered for the next, of those that only
+read too; what is rolled back is forgotten, and a savepoint that is undone takes it back with it. Nobody else writes.
 """
 
 import sqlite3
 from collections.abc import Sequence as Rows
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -87,8 +87,8 @@ SCHEMA = Schema(
 _COLUMNS = "number, receive_id, recipient_key, send_id, claim_key, sender_key, stored, markers, full, sequence"
 _SEQUENCES = 2**32
 _KEPT_DIGEST_BYTES = 16
-
-Id = TypeVar("Id", bytes, int)
+MOST_KNOWN = 4_096
+"""Queues that are remembered from one transaction to the next, of some 500 bytes each."""
 
 
 class RelayStore:
@@ -111,8 +111,9 @@ class RelayStore:
         self.connection = connection
         self._log = WriteAheadLog(connection)
         self._ballast = ballast
-        self._writer = SqlRelayTransaction(connection, ballast, writes=True)
-        self._reader = SqlRelayTransaction(connection, ballast, writes=False)
+        known = _Known()
+        self._writer = SqlRelayTransaction(connection, ballast, known, writes=True)
+        self._reader = SqlRelayTransaction(connection, ballast, known, writes=False)
 
     def transaction(self) -> "SqlRelayTransaction":
         """For a step that may write."""
@@ -140,15 +141,28 @@ class RelayStore:
         self.connection.close()
 
 
+class _Known:
+    """Queues as the transactions of one connection remember them."""
+
+    def __init__(self) -> None:
+        self.queues: dict[QueueNumber, Queue] = {}
+        self.numbers: dict[tuple[str, bytes], QueueNumber] = {}
+        """By a statement and the name that it looks for."""
+        self.changes = -1
+        """How many rows the connection had changed when this was true."""
+
+
 class SqlRelayTransaction(SqlTransaction):
     """`protocol.store.RelayTransaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, ballast: Room, writes: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, ballast: Room, known: _Known, writes: bool) -> None:
         super().__init__(connection, writes)
         self._ballast = ballast
-        self.known: dict[QueueNumber, Queue] = {}
-        self.numbers: dict[SendId, QueueNumber] = {}
+        self._remembered = known
+        self.known = known.queues
+        self.numbers = known.numbers
         self.changed: set[QueueNumber] = set()
+        self.execute = connection.execute if writes else self._read
         self.queues = SqlQueues(self)
         self.links = SqlLinks(self)
         self.entries = SqlEntries(self)
@@ -170,21 +184,40 @@ class SqlRelayTransaction(SqlTransaction):
                 [(queue.stored, queue.markers, queue.full, queue.sequence, queue.number) for queue in rows],
             )
 
-    def after_end(self) -> None:
+    def __enter__(self) -> Self:
+        if self.connection.total_changes != self._remembered.changes:  # somebody has written beside these transactions
+            self._forget()
+            self._remembered.changes = self.connection.total_changes
+        return super().__enter__() if self._writes else self
+
+    def _read(self, statement: str, values: Rows[object] = ()) -> sqlite3.Cursor:
+        """One that only reads begins with its first statement: most of the time, what is remembered answers."""
+        if not self.connection.in_transaction:
+            super().__enter__()
+        return self.connection.execute(statement, values)
+
+    def after_end(self, committed: bool) -> None:
+        changes = self.connection.total_changes
+        undone = not committed and (self._writes or self.changed or changes != self._remembered.changes)
+        if undone or len(self.known) > MOST_KNOWN:
+            self._forget()
+        self.changed.clear()
+        self._remembered.changes = changes
+
+    def _forget(self) -> None:
         self.known.clear()
         self.numbers.clear()
         self.changed.clear()
 
-    def mark(self) -> tuple[dict[QueueNumber, Queue], set[QueueNumber]]:
-        return self.known.copy(), self.changed.copy()
+    def mark(self) -> dict[QueueNumber, Queue]:
+        """What is not written yet; the rest can be read again."""
+        return {number: self.known[number] for number in self.changed}
 
     def undo(self, mark: object) -> None:
-        assert isinstance(mark, tuple)
-        known, changed = mark
-        self.known.clear()
-        self.known.update(known)
-        self.changed.clear()
-        self.changed.update(changed)
+        assert isinstance(mark, dict)
+        self._forget()
+        self.known.update(mark)
+        self.changed.update(mark)
 
     def fail(self, error: BaseException) -> None:
         try:
@@ -195,7 +228,7 @@ class SqlRelayTransaction(SqlTransaction):
 
     def queue(self, number: QueueNumber) -> Queue:
         """A queue that exists, as this transaction has left it."""
-        queue = self.known.get(number) or self.queues.by_number(number)
+        queue = self.queues.by_number(number)
         assert queue is not None, f"queue {number} is gone"
         return queue
 
@@ -210,23 +243,17 @@ class SqlQueues:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def by_receive_id(self, receive_id: ReceiveId) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
+        return self._named(f"SELECT {_COLUMNS} FROM queues WHERE receive_id = ?", receive_id)
 
     def by_send_id(self, send_id: SendId) -> Queue | None:
-        number = self._transaction.numbers.get(send_id)
-        known = number and self._transaction.known.get(number)
-        if known:
-            return known
-        queue = self._load(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)
-        if queue is not None:
-            self._transaction.numbers[send_id] = queue.number
-        return queue
+        return self._named(f"SELECT {_COLUMNS} FROM queues WHERE send_id = ?", send_id)
 
     def by_number(self, number: QueueNumber) -> Queue | None:
-        return self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)
+        known = self._transaction.known.get(number)
+        return known or self._load(f"SELECT {_COLUMNS} FROM queues WHERE number = ?", number)
 
     def add(
         self, receive_id: ReceiveId, recipient_key: RecipientKey, send_id: SendId, claim_key: ClaimKey
@@ -255,7 +282,14 @@ class SqlQueues:
         self._execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (first, first + _SEQUENCES - 1))
         self._execute("DELETE FROM digests WHERE queue = ?", (number,))
 
-    def _load(self, query: str, name: Id) -> Queue | None:
+    def _named(self, query: str, name: SendId | ReceiveId) -> Queue | None:
+        number = self._transaction.numbers.get((query, name))
+        known = self._transaction.known.get(number) if number is not None else None
+        if known is None and (known := self._load(query, name)) is not None:
+            self._transaction.numbers[query, name] = known.number
+        return known
+
+    def _load(self, query: str, name: bytes | QueueNumber) -> Queue | None:
         row = self._execute(query, (name,)).fetchone()
         if row is None:
             return None
@@ -270,7 +304,7 @@ class SqlLinks:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def get(self, link_id: LinkId) -> SealedLink | None:
         row = self._execute("SELECT queue, sealed, expires FROM links WHERE link_id = ?", (link_id,)).fetchone()
@@ -301,7 +335,7 @@ class SqlEntries:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def append(self, number: QueueNumber, body: bytes, service: float, counted: bool) -> Sequence:
         queue = self._transaction.queue(number)
@@ -315,6 +349,9 @@ class SqlEntries:
         return Sequence(sequence)
 
     def after(self, number: QueueNumber, sequence: int, limit: int) -> Rows[Entry]:
+        known = self._transaction.known.get(number)
+        if known is not None and known.sequence <= sequence:
+            return []
         first = number * _SEQUENCES
         rows = self._execute(
             "SELECT place, body FROM entries WHERE place > ? AND place < ? ORDER BY place LIMIT ?",
@@ -366,7 +403,7 @@ class SqlDigests:
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
         self._transaction = transaction
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def minute(self, number: QueueNumber, digest: Digest) -> Minute | None:
         row = self._execute(
@@ -398,7 +435,7 @@ class SqlCards:
     """`protocol.store.Cards`."""
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def get(self, name: str) -> KeptCard | None:
         row = self._execute("SELECT identity, serial, expires, card FROM cards WHERE name = ?", (name,)).fetchone()
@@ -428,7 +465,7 @@ class SqlOnionKeys:
     """`protocol.store.OnionKeys`."""
 
     def __init__(self, transaction: SqlRelayTransaction) -> None:
-        self._execute = transaction.connection.execute
+        self._execute = transaction.execute
 
     def all(self) -> Rows[OnionKey]:
         return [OnionKey(*row) for row in self._execute("SELECT epoch, private, since FROM onion_keys")]

@@ -29,17 +29,19 @@ class SqlTransaction:
 
     def __exit__(self, *raised: object) -> None:
         error = raised[1]
+        committed = False
         try:
             if error is None and self._writes:
                 self.before_commit()
                 self.connection.execute("COMMIT")
+                committed = True
         except Exception as failure:
             self.fail(failure)
             raise
         finally:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            self.after_end()
+            self.after_end(committed)
         if isinstance(error, BaseException):
             self.fail(error)
 
@@ -56,8 +58,8 @@ class SqlTransaction:
     def before_commit(self) -> None:
         """Write what was gathered."""
 
-    def after_end(self) -> None:
-        """Forget what was gathered."""
+    def after_end(self, committed: bool) -> None:
+        """Forget what was gathered, and what was read where it may have been undone."""
 
     def mark(self) -> object:
         """What was gathered up to here, for `undo`."""

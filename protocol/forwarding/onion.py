@@ -21,6 +21,7 @@ Answer: TypeAlias = OnionStored | OnionClaimed | Unwanted
 
 _LENGTH_BYTES = 2
 _PLAINTEXT_BYTES = ONION_BYTES - 1 - ENCAPSULATED_BYTES - TAG_BYTES
+_ZEROS = bytes(max(_PLAINTEXT_BYTES, CLAIM_REPLY_BYTES))
 _contents: Decoder[Content] = Decoder(Content)
 _answers: Decoder[Answer] = Decoder(Answer)
 
@@ -80,6 +81,6 @@ def _unpad(plaintext: bytes) -> bytes:
     end = _LENGTH_BYTES + int.from_bytes(plaintext[:_LENGTH_BYTES], "big")
     if end > len(plaintext):
         raise PeerError(Code.MALFORMED, "a length past the end of an onion")
-    if plaintext[end:].strip(b"\0"):
+    if plaintext[end:] != _ZEROS[: len(plaintext) - end]:
         raise PeerError(Code.PADDING, "padding must be zero")
     return plaintext[_LENGTH_BYTES:end]

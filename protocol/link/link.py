@@ -64,9 +64,14 @@ class Link(ABC, Generic[Waiting]):
     @property
     def next_wake(self) -> float:
         """When `tick` and `transmit` are wanted even if nothing happens."""
+        return self.silent_at if self._session is None else min(self._shaper.next_wake, self.silent_at)
+
+    @property
+    def silent_at(self) -> float:
+        """When `tick` says that the peer is silent, unless something is heard before."""
         if self._session is None:
             return self._opened + self._timing.handshake_seconds
-        return min(self._shaper.next_wake, self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds)
+        return self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds
 
     @property
     def next_frame(self) -> float:
@@ -85,7 +90,8 @@ class Link(ABC, Generic[Waiting]):
         if session is None:
             self._shake_hands(data)
             return []
-        return self._unpack(session.receiving.decrypt(data))
+        plaintext = session.receiving.decrypt(data)
+        return self._unpack(plaintext) if plaintext != _EMPTY else []
 
     def queue(self, command: Command, stream: Stream = Stream.PAYLOAD) -> None:
         """Leaves with a coming frame of the stream, in order; of loops and drops there is one, and a later one takes
@@ -125,11 +131,7 @@ class Link(ABC, Generic[Waiting]):
 
     def tick(self, now: float) -> None:
         """Raises PeerError SILENT: no handshake in time, or nothing heard for 2.5 keep-alives."""
-        if self._session is None:
-            deadline = self._opened + self._timing.handshake_seconds
-        else:
-            deadline = self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds
-        if now >= deadline:
+        if now >= self.silent_at:
             raise PeerError(Code.SILENT)
 
     @abstractmethod

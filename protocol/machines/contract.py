@@ -53,7 +53,7 @@ class Core(Generic[TX]):
         except StoreError as error:
             log.warning("a batch of %d events could not be stored: %s", len(batch), error)
             return self._failed(batch, now, isinstance(error, DiskFullError))
-        woken = tuple(dict.fromkeys(effect.queue for effect in effects if type(effect) is Wake))
+        woken = tuple(dict.fromkeys([effect.queue for effect in effects if type(effect) is Wake]))
         if woken:
             with self.store.read() as tx:
                 effects += self.machine.handle(Woken(woken), tx, now)

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from protocol.effects import Effect
-from protocol.events import Event, Now
+from protocol.events import Event, Failed, Now
 from protocol.machines.personal import Personal
 from protocol.mailbox import ItemKind, PersonalTransaction
 from simulations.checkers import Violation
 from simulations.host import PersonHost
 from simulations.world import World
 
-_TICKS = f"SELECT contact, due FROM items WHERE kind = {ItemKind.TICK.value}"
-_NEWEST = "SELECT (SELECT max(id) FROM envelopes), (SELECT max(number) FROM changes)"
+_STATE = f"""
+    SELECT max(id), 0 FROM envelopes UNION ALL SELECT max(number), 0 FROM changes
+    UNION ALL SELECT contact, due FROM items WHERE kind = {ItemKind.TICK.value}
+"""
+"""The newest envelope and change, then the ticks."""
 _AUTOMATIC = f"""
     SELECT e.contact FROM envelopes e WHERE e.id > ? AND e."index" > 0
     AND NOT EXISTS (SELECT 1 FROM items i WHERE i.sealed = e.id
@@ -29,12 +32,21 @@ _FORGOTTEN = f"""
 
 
 class _Watched:
-    """A person's machine, looked at before and after each event. What is found is kept: a machine would contain it."""
+    """A person's machine, looked at before and after each event. What is found is kept: a machine would contain it.
+
+    What was seen after an event stands before the next one, unless something else has been written since, or what
+    was written has been undone: of that it hears as an exception, or as `Failed`.
+    """
 
     def __init__(self, person: PersonHost, machine: Personal, found: list[str]) -> None:
         self._person = person
         self._machine = machine
         self._found = found
+        self._connection = person.disk.connection
+        self._seen_at = -1
+        """How many rows the connection had changed when `_ticks` and `_newest` were read."""
+        self._ticks: dict[int, float] = {}
+        self._newest: tuple[int, int] = (0, 0)
 
     @property
     def next_wake(self) -> float | None:
@@ -44,24 +56,35 @@ class _Watched:
         return getattr(self._machine, name)
 
     def handle(self, event: Event, tx: PersonalTransaction, now: Now) -> Sequence[Effect]:
-        run = self._person.disk.connection.execute
-        before = dict(run(_TICKS).fetchall())
-        envelope, change = run(_NEWEST).fetchone()
+        connection = self._connection
+        if connection.total_changes != self._seen_at:
+            self._look()
+        before, (envelope, change), changes = self._ticks, self._newest, connection.total_changes
+        self._seen_at = -1
         effects = self._machine.handle(event, tx, now)
-        if dict(run(_TICKS).fetchall()) != before:
-            self._look_at_ticks(before, now.service)
-        for (contact,) in run(_AUTOMATIC, (envelope or 0, change or 0)).fetchall():
-            if before.get(contact, now.service + 1.0) > now.service:
-                self._found.append(f"an automatic envelope of {self._person.name} left at no tick")
+        if connection.total_changes != changes:
+            self._look()
+            if self._ticks != before:
+                self._look_at_ticks(before, now.service)
+            if self._newest[0] > envelope:
+                for (contact,) in connection.execute(_AUTOMATIC, (envelope, change)).fetchall():
+                    if before.get(contact, now.service + 1.0) > now.service:
+                        self._found.append(f"an automatic envelope of {self._person.name} left at no tick")
+        self._seen_at = -1 if type(event) is Failed else connection.total_changes
         return effects
 
+    def _look(self) -> None:
+        (envelope, _), (change, _), *ticks = self._connection.execute(_STATE).fetchall()
+        self._newest = envelope or 0, change or 0
+        self._ticks = dict(ticks)
+
     def _look_at_ticks(self, before: dict[int, float], service: float) -> None:
-        run = self._person.disk.connection.execute
-        after = dict(run(_TICKS).fetchall())
-        contacts = {number for (number,) in run("SELECT id FROM contacts").fetchall()}
         for contact, due in before.items():
-            if due > service and contact in contacts and after.get(contact) != due:
+            if due > service and self._ticks.get(contact) != due and self._is_there(contact):
                 self._found.append(f"a tick of {self._person.name} moved before it came")
+
+    def _is_there(self, contact: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM contacts WHERE id = ?", (contact,)).fetchone() is not None
 
 
 class TickWatch:

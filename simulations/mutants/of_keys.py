@@ -113,9 +113,8 @@ OF_KEYS = (
         "silence-never-noticed",
         _LINK,
         "A connection that is gone is noticed by its silence.",
-        "            deadline = self._heard + SILENCE_FACTOR * self._timing.keep_alive_seconds\n"
-        "        if now >= deadline:",
-        "            deadline = self._heard + 1e9\n        if now >= deadline:",
+        "        if now >= self.silent_at:",
+        "        if now >= self.silent_at + 1e9 * (self._session is not None):",
     ),
     Mutant(
         "custody-not-verified",

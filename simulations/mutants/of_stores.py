@@ -28,8 +28,8 @@ OF_STORES = (
         "cache-outlives-a-failed-transaction",
         _TRANSACTION,
         "What was read or gathered in a transaction that failed is forgotten with it.",
-        '                self.connection.execute("ROLLBACK")\n            self.after_end()',
-        '                self.connection.execute("ROLLBACK")\n            else:\n                self.after_end()',
+        '                self.connection.execute("ROLLBACK")\n            self.after_end(committed)',
+        '                self.connection.execute("ROLLBACK")\n            self.after_end(True)',
     ),
     Mutant(
         "failed-event-half-done",
@@ -42,8 +42,7 @@ OF_STORES = (
         "counters-outlive-an-undone-event",
         _RELAY,
         "What an undone event counted is not counted.",
-        "        self.known.clear()\n        self.known.update(known)\n        self.changed.clear()\n"
-        "        self.changed.update(changed)\n",
+        "        self._forget()\n        self.known.update(mark)\n        self.changed.update(mark)\n",
         "",
     ),
     Mutant(

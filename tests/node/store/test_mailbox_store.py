@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from node.store.database import open_database, open_in_memory
 from node.store.mailbox import SCHEMA, MailboxStore
-from protocol.keys import MessageId, RelayKey
+from protocol.keys import SHARED, MessageId, RelayKey
 from protocol.mailbox import (
     Change,
     ChangeKind,
@@ -313,3 +313,46 @@ def test_a_mailbox_of_an_older_version_becomes_what_a_new_one_is_and_keeps_its_m
     assert brought_up.execute(described).fetchall() == new.execute(described).fetchall()
     brought_up.close()
     new.close()
+
+
+def test_what_others_wrote_or_a_rollback_undid_is_read_again(tmp_path: Path) -> None:
+    store = MailboxStore(tmp_path / "mailbox.db", None)
+    relay = RelayKey(bytes(32))
+
+    def read(tx: PersonalTransaction) -> list[HostTrouble | None]:
+        return [*tx.troubles.find(), tx.troubles.get(relay, SHARED)]
+
+    with store.transaction() as tx:
+        tx.troubles.save(HostTrouble(relay, 1.0))
+        assert read(tx) == 2 * [HostTrouble(relay, 1.0)]
+    with contextlib.suppress(Undone), store.transaction() as tx:
+        tx.troubles.update(relay, SHARED, since=2.0)
+        assert read(tx) == 2 * [HostTrouble(relay, 2.0)]
+        raise Undone
+    with store.transaction() as tx:
+        assert read(tx) == 2 * [HostTrouble(relay, 1.0)]
+    store.connection.execute("UPDATE troubles SET since = 3")
+    with store.transaction() as tx:
+        assert read(tx) == 2 * [HostTrouble(relay, 3.0)]
+    store.close()
+
+
+def test_a_transaction_that_remembers_asks_nothing_twice(tmp_path: Path) -> None:
+    store = MailboxStore(tmp_path / "mailbox.db", None)
+    item = OutgoingItem(0, 1, ItemKind.RECEIPT, MessageId(IDS[0]), 0, 5.0, None, False, False)
+    with store.transaction() as tx:
+        tx.items.add(item)
+    asked: list[str] = []
+
+    def ask() -> int:
+        asked.clear()
+        with store.transaction() as tx:
+            assert tx.items.is_due(1, 5.0)
+            assert not tx.items.is_due(1, 4.0)
+            assert len(tx.items.find(contact=1)) == 1
+        return len(asked)
+
+    store.connection.set_trace_callback(asked.append)
+    assert (ask(), ask()) == (4, 2)
+    store.connection.set_trace_callback(None)
+    store.close()

@@ -325,3 +325,44 @@ def test_a_card_that_is_undone_was_never_kept(store: Store[RelayTransaction]) ->
         raise ZeroDivisionError
     with store.read() as tx:
         assert tx.cards.get("alice") is None
+
+
+def test_a_queue_whose_name_is_another_ones_of_the_other_kind_is_not_taken_for_it(
+    store: Store[RelayTransaction],
+) -> None:
+    same = b"s" * 16
+    with store.transaction() as tx:
+        first = tx.queues.add(ReceiveId(same), RecipientKey(bytes(32)), SendId(b"1" * 16), ClaimKey(bytes(32)))
+        second = tx.queues.add(ReceiveId(b"2" * 16), RecipientKey(bytes(32)), SendId(same), ClaimKey(bytes(32)))
+    for _ in range(2):
+        with store.transaction() as tx:
+            received, sent = tx.queues.by_receive_id(ReceiveId(same)), tx.queues.by_send_id(SendId(same))
+            assert received is not None
+            assert sent is not None
+            assert (received.number, sent.number) == (first, second)
+
+
+def test_a_queue_that_was_undone_leaves_no_name_to_the_one_that_gets_its_number(store: Store[RelayTransaction]) -> None:
+    with store.transaction() as tx:
+        with suppress(ZeroDivisionError), tx.savepoint():
+            add(tx, b"1")
+            assert tx.queues.by_receive_id(ReceiveId(b"1" * 16)) is not None
+            raise ZeroDivisionError
+        assert tx.queues.by_receive_id(ReceiveId(b"1" * 16)) is None
+        add(tx, b"2")  # with SQLite under the same number
+        assert tx.queues.by_receive_id(ReceiveId(b"1" * 16)) is None
+    with store.transaction() as tx:
+        assert tx.queues.by_receive_id(ReceiveId(b"1" * 16)) is None
+
+
+def test_what_others_wrote_is_read_again(tmp_path: Path) -> None:
+    store = RelayStore(tmp_path / "relay.db")
+    with store.transaction() as tx:
+        number = add(tx)
+        assert tx.queues.by_number(number) is not None
+    store.connection.execute("UPDATE queues SET markers = 7")
+    with store.transaction() as tx:
+        queue = tx.queues.by_number(number)
+        assert queue is not None
+        assert queue.markers == 7
+    store.close()
