@@ -32,7 +32,6 @@ _KIND_OF_CRASH = {point: kind for kind, point in _CRASHES.items()}
 _EARLY_TEXTS = 3
 _EARLY_NUMBERS = 10_000_000
 """Above those of a script's texts and of the last words."""
-_MOST_LIES_SECONDS = 10.0
 _SPARE_PAGES = 0
 _LONGEST_DOWN_SECONDS = 15.0
 _LONGEST_FULL_AT_COMMIT_SECONDS = 20.0
@@ -265,7 +264,6 @@ def _claimed_twice(world: World, fault: Fault) -> None:
         first = _EARLY_NUMBERS + _EARLY_TEXTS * len(world.met)
         world.met.append((fault.target, joiners))
         world.strike(fault.kind)
-        _lose_handshakes(world, fault)
         for joiner in joiners:
             if world.people[joiner].up:
                 early = partial(_write_at_once, world, joiner, fault.target, first)
@@ -273,16 +271,6 @@ def _claimed_twice(world: World, fault: Fault) -> None:
 
     if inviter.up:
         inviter.ask(Invite(1_440, None), accept)
-
-
-def _lose_handshakes(world: World, fault: Fault) -> None:
-    if fault.seconds > _MOST_LIES_SECONDS:
-        relay = world.relays[int(fault.seconds) % len(world.relays)]
-        if relay.up:
-            _queue_full(world, Fault(world.engine.time, FaultKind.QUEUE_FULL, relay.index, 0, fault.seconds, 0.0))
-    elif fault.seconds:
-        for relay in world.relays:
-            relay.cheats[FaultKind.LIE_STORED] = relay.cheats.get(FaultKind.LIE_STORED, 0) + 1
 
 
 def _write_at_once(world: World, joiner: int, inviter: int, first: int, made: object) -> None:

@@ -170,6 +170,8 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
                 continue  # one relay at least is there in the end
             gone = True
         lines.append(fault)
+        if fault.kind is FaultKind.CLAIMED_TWICE:
+            lines += draw_lost_handshakes(chance, shape, fault)
     lines.sort(key=lambda line: line.at)
     reserve = tuple(draw_sure_fault(chance, shape) for _ in range(shape.least_faults))
     return Script(
@@ -254,6 +256,8 @@ _WEIGHTS = {
 _KINDS = tuple(FaultKind)
 _CUMULATIVE = tuple(_WEIGHTS.get(kind, 3) for kind in _KINDS)
 YEAR_SECONDS = 365 * 86_400.0
+_ACCEPTED_SECONDS = 0.2
+"""By then an invitation is made and accepted, mostly."""
 
 
 def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, int], ...]) -> Fault:
@@ -292,7 +296,7 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
             return Fault(at, kind, person, 0, seconds)
         case FaultKind.CLAIMED_TWICE:
             one, other, third = chance.sample(range(shape.people), 3)
-            return Fault(at, kind, one, other, chance.choice((0.0, 5.0, seconds)), float(third))
+            return Fault(at, kind, one, other, 0.0, float(third))
         case FaultKind.LATE:
             return Fault(at, kind, relay, 0, seconds, round(chance.uniform(0.5, 8.0), 3))
         case FaultKind.QUEUE_FULL:
@@ -305,3 +309,16 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
             return Fault(at, kind, relay, 0, seconds, float(chance.choice((1, 2, 4, 16))))
         case _:
             return Fault(at, kind, relay, 0, seconds, few)
+
+
+def draw_lost_handshakes(chance: random.Random, shape: Shape, claim: Fault) -> list[Fault]:
+    """What befalls the first messages of those who accept: nothing, each relay drops one, or one has no room at all."""
+    at = round(claim.at + chance.uniform(0.0, _ACCEPTED_SECONDS), 3)
+    relays = range(shape.people, shape.people + shape.relays)
+    match chance.randrange(3):
+        case 0:
+            return []
+        case 1:
+            return [Fault(at, FaultKind.LIE_STORED, relay, 0, 0.0, 1.0) for relay in relays]
+        case _:
+            return [Fault(at, FaultKind.QUEUE_FULL, chance.choice(relays), 0, round(chance.uniform(1.0, 40.0), 3), 0.0)]

@@ -122,17 +122,18 @@ class World:
             for disk in stage.disks:
                 disk.crash_point = None
                 disk.go_back()
+        drawn = f"{script.seed}" if begin else f"stage {script.seed}"  # a world never repeats what its stage drew
         self.people = [
             person(
                 self.engine, self.network, number, person_name(number), suite, timing,
-                SeededEntropy(f"{script.seed} {number}"), stage.disks[number], self.relay_of,
+                SeededEntropy(f"{drawn} {number}"), stage.disks[number], self.relay_of,
             )
             for number in range(script.people)
         ]  # fmt: skip
         self.relays = [
             relay(
                 self.engine, self.network, script.people + number, f"relay{number}", suite, timing,
-                SeededEntropy(f"{script.seed} relay {number}"), stage.disks[script.people + number],
+                SeededEntropy(f"{drawn} relay {number}"), stage.disks[script.people + number],
                 QUEUE_QUOTA_ENVELOPES,
             )
             for number in range(script.relays)
