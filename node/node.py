@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
-from msgspec.structs import replace
 
 from node.cards import Cards
 from node.directory import ask_directory
@@ -44,7 +43,7 @@ from protocol.machines.personal import Personal
 from protocol.machines.relay import Relay
 from protocol.operations import Accept, ChooseRelays, Configure, FollowList, Operation
 from protocol.timing import Timing
-from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TRAVEL_SECONDS, rates
+from protocol.traffic.policies import rates, timing_of
 from protocol.wire.addresses import Host, format_key
 from protocol.wire.commands import Done, Kept, Lookup, Preset, Publish, Refused
 
@@ -170,11 +169,7 @@ async def run_node(
             """Nobody watches what stays within the process."""
             return Preset.DIRECT if inside is not None and relay == inside.direct[1] else settings.traffic
 
-        timing = replace(
-            settings.timing,
-            travel_seconds=TRAVEL_SECONDS[settings.traffic],
-            receipt_mean_seconds=settings.timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[settings.traffic],
-        )
+        timing = timing_of(settings.traffic, settings.timing)
         if proxy is not None:
             timing = patient(timing)
         make = partial(_open_mailbox, profile, keys.mailbox, entropy, timing, features, settings)

@@ -49,7 +49,10 @@ class Timing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     full_most_seconds: float = 21_600.0
     """Back-off after `full` or `unavailable`."""
     receipt_mean_seconds: float | None = None
-    """Mean time between the ticks at which automatic envelopes leave (Spec 6 §5). None: the preset's."""
+    """Mean time between a contact's ticks, at which automatic envelopes leave (Spec 6 §5). None: the preset's."""
+    receipt_gap_seconds: float | None = None
+    """Ticks do not end, and those of all contacts together are so far apart on average, at least (Spec 10 §6). None:
+    they end with a conversation."""
     missing_parent_seconds: float = 60.0
     """A message whose parent is unknown is shown after this, marked."""
     renew_days: float = 23.0

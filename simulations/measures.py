@@ -25,9 +25,11 @@ from simulations.population.observing import Watched, talking
 from simulations.study import Observer, Study
 
 BIN_SECONDS = 1.0
-RECEIPT_SPAN_SECONDS = 60.0
-"""For how long after a target was sent something an answer is looked for, at most, and for three times the mean of
+ANSWER_SPAN_SECONDS = 60.0
+"""For how long after a target was sent something what follows is looked for, at most, and for three times the mean of
 receipts. What people answer comes within it, and more finds less: others' envelopes are then in the way."""
+RECEIPT_SPAN_MEANS = 2.0
+"""The same where nobody answers and there are receipts alone, in means of receipts: of 0.1 to 6 that found most."""
 ROUND_SECONDS = 2.0
 """Of disclosure, at least: as long as most texts take."""
 _LEAST_TEXTS = 5
@@ -269,9 +271,11 @@ def _receipts(run: Seen, observer: Observer, study: Study, rng: np.random.Genera
     """Who writes to the target: who is sent something soon after the target was (a receipt, or an answer)."""
     if observer == "local":
         return
-    ranks: list[Floats] = []
+    found: dict[int, list[bool]] = {number: [] for number in _ENOUGH}
     candidates = 0
-    span = min(3.0 * study.policy.receipt_seconds, RECEIPT_SPAN_SECONDS)
+    span = RECEIPT_SPAN_MEANS * study.policy.receipt_seconds
+    if study.workload.kind == "lively":
+        span = min(1.5 * span, ANSWER_SPAN_SECONDS)
     for target, _, correspondent in _targets(run, study.adversary.targets, rng):
         watching = _watching(run, observer, target, rng)
         if observer == "global":
@@ -281,17 +285,29 @@ def _receipts(run: Seen, observer: Observer, study: Study, rng: np.random.Genera
             there = _queue(run, correspondent, target)
             received, times, who = receipts.from_relays(watching, there)
             names, who = np.unique(who, return_inverse=True)
-            found = np.flatnonzero(names == there ^ 1)
+            same = np.flatnonzero(names == there ^ 1)
             candidates = len(names)
-            truth = int(found[0]) if len(found) else -1
+            truth = int(same[0]) if len(same) else -1
         if len(received) >= _LEAST_TEXTS and len(times) and candidates > 1:
             if truth < 0:  # the answer's queue is at another relay: nothing to find, and the guess is a guess
-                ranks.append(rng.integers(1, candidates + 1, len(received)).astype(np.float64))
+                ranks = rng.integers(1, candidates + 1, len(received)).astype(np.float64)
             else:
-                ranks.append(receipts.attack(received, times, who, candidates, truth, span, rng).ranks)
-    for number in _ENOUGH:
-        long = [row[number - 1] for row in ranks if len(row) >= number]
-        if long:
-            yield Figure("receipts", observer, 0.0, f"found after {number} texts", float(np.mean(np.array(long) <= 1)))
-    if ranks:
+                ranks = receipts.attack(received, times, who, candidates, truth, span, rng).ranks
+            came = _texts_came(run, correspondent, target)
+            for number in _ENOUGH:
+                if number <= len(came):
+                    rounds = np.searchsorted(received, came[number - 1], side="right")
+                    found[number].append(bool(ranks[max(rounds, 1) - 1] <= 1.0))
+    for number, ones in found.items():
+        if ones:
+            yield Figure("receipts", observer, 0.0, f"found after {number} texts", float(np.mean(ones)))
+    if any(found.values()):
         yield Figure("receipts", observer, 0.0, "found by guessing", 1.0 / candidates)
+
+
+def _texts_came(run: Seen, sender: int, recipient: int) -> Floats:
+    """When each text of a correspondent was delivered, one after the other."""
+    truth, relays = run.watched.truth, run.watched.relays
+    own = (truth.sender_link // relays == sender) & (truth.recipient_link // relays == recipient)
+    came = truth.delivered[own]
+    return np.sort(came[np.isfinite(came)])

@@ -13,7 +13,7 @@ from protocol.forwarding.onion import open_onion
 from protocol.keys import RelayKey
 from protocol.mailbox import ChangeKind, PersonalTransaction, RouteState
 from protocol.timing import Timing
-from protocol.traffic.policies import TRAVEL_SECONDS
+from protocol.traffic.policies import timing_of
 from protocol.wire.commands import Command, Deposit, Onion
 from protocol.wire.onions import OnionDeposit
 from simulations.arrays import Floats
@@ -66,7 +66,7 @@ def carry_out(
     stage = Stage(people, relays, tuple(pairs), real, store="dict", seed=0 if workload_seed is None else seed)
     script = Script(seed, people, relays, tuple(pairs), (), real_crypto=real)
     preset = study.policy.preset
-    timing = Timing(receipt_mean_seconds=study.policy.receipt_seconds, travel_seconds=TRAVEL_SECONDS[preset])
+    timing = timing_of(preset, Timing(receipt_mean_seconds=study.policy.receipt_mean_seconds))
     world = World(stage, script, timing=timing, latency=study.topology.latency_seconds)
     for person in world.people:
         person.preset, person.forward = preset, study.policy.forward

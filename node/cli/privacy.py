@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from node.cli.exits import OK
+from node.cli.exits import OK, NoInputError
 from node.cli.profiles import HERE, Json, Where
 from node.cli.terminal import counted, print_json, print_table
 
@@ -27,8 +27,9 @@ _TOLD = {
     "1 H": ("timing_auc_3600",),
     "6 H": ("timing_auc_21600",),
     "LENGTH": ("size_bits",),
-    "ONE RELAY": ("receipts_relay",),
-    "COLLUDING": ("receipts_colluding",),
+    "ONE RELAY": ("answers_relay",),
+    "COLLUDING: RECEIPTS": ("receipts_colluding",),
+    "ANSWERS": ("answers_colluding",),
     "GUESSED": ("receipts_guess",),
 }
 _LEGEND = (
@@ -36,7 +37,8 @@ _LEGEND = (
     "99 in 100; in a conversation, and by itself. By timing: how well who watches every wire for so long tells "
     "people who write to each other from people who do not: 0.5 is guessing, 1 is always. Length: bits of a "
     "text's length that wires show. One relay, colluding: share of correspondents that relays find by what "
-    "follows a hundred messages, if they see queues only; guessed: by chance. -: not measured."
+    "follows a hundred messages, if they see queues only: answers, or receipts alone where nobody answers; guessed: "
+    "by chance. -: not measured."
 )
 _MEASURED = (
     "Measured on nodes and relays of version {version} with {seeds} seeds or more; ± is 95 %. What relays find takes "
@@ -50,7 +52,7 @@ _OBSERVER = (
 _RELAY = (
     "A relay sees the network address and the queues of each link that it has, and when they are used; it tells "
     "cover from what is real. {ways} Relays that share their notes find who writes to whom in every preset, as "
-    "people answer each other within minutes."
+    "people answer each other within minutes; by receipts alone, where nobody answers, in all but the constant ones."
 )
 _STRAIGHT = (
     "One that keeps a contact's queue sees this node deposit there: forward = true in settings.toml has that done"
@@ -59,8 +61,10 @@ _STRAIGHT = (
 _FORWARDED = "One that keeps a contact's queue does not see this node, but a relay of yours."
 _CONTACT = (
     "A contact sees when you write. Its receipts leave every {minutes} on average, read or not: they "
-    "tell that this node was connected then."
+    "tell that this node was connected then.{lasting}"
 )
+
+_LASTING = " They never stop, and with more than {most} contacts are the more seldom the more there are."
 
 
 def privacy(
@@ -74,7 +78,10 @@ def privacy(
     from node.privacy import read_figures
 
     if picture is not None:
-        picture.write_bytes(drawn())
+        try:
+            picture.write_bytes(drawn())
+        except OSError as error:
+            raise NoInputError(f"{str(picture)!r} cannot be written: {error.strerror}.") from error
         print(f"Drawn: {picture}", file=sys.stderr)
     measured = read_figures()
     here = _look(where)
@@ -114,7 +121,8 @@ def _as_json(measured: "Measured", here: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(measured: "Measured", here: dict[str, Any]) -> Iterator[str]:
-    from protocol.traffic.policies import NAMES, RECEIPT_MEAN_SECONDS
+    from protocol.traffic.policies import NAMES, RECEIPT_GAP_SECONDS, RECEIPT_MEAN_SECONDS
+    from protocol.wire.commands import Preset
 
     for columns in (_COST, _TOLD):
         header = ["PRESET", *columns]
@@ -124,13 +132,15 @@ def _tell(measured: "Measured", here: dict[str, Any]) -> Iterator[str]:
         ]
         print_table(header, rows)
         yield ""
-    means = {NAMES[preset]: seconds / 60.0 for preset, seconds in RECEIPT_MEAN_SECONDS.items()}
+    used = next((preset for preset, name in NAMES.items() if name == here["traffic"]), Preset.BATCHED)
+    mean, gap = RECEIPT_MEAN_SECONDS[used], RECEIPT_GAP_SECONDS.get(used)
+    lasting = "" if gap is None else _LASTING.format(most=round(mean / gap))
     for paragraph in (
         _LEGEND,
         _MEASURED.format(version=measured.version, seeds=measured.seeds),
         _OBSERVER,
         _RELAY.format(ways=_FORWARDED if here["forward"] else _STRAIGHT),
-        _CONTACT.format(minutes=counted(means[here["traffic"] or "batched"], "minute")),
+        _CONTACT.format(minutes=counted(mean / 60.0, "minute"), lasting=lasting),
         *_tell_here(here),
     ):
         yield from (*textwrap.wrap(paragraph, _COLUMNS), "")
@@ -140,7 +150,7 @@ def _cell(figures: "dict[str, Estimate]", keys: tuple[str, ...]) -> str:
     found = [figures[key] for key in keys if key in figures]
     if len(found) < len(keys):
         return "-"
-    if len(found) == 1 and keys[0].startswith(("timing", "receipts", "size")):
+    if len(found) == 1 and keys[0].startswith(("timing", "receipts", "answers", "size")):
         return f"{found[0].mean:.2f} ± {found[0].half_width:.2f}"
     return " / ".join(f"{one.mean:.3g}" for one in found)
 

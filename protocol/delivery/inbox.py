@@ -5,7 +5,7 @@ from enum import Enum, auto
 from msgspec import Struct
 
 from protocol.delivery import outbox
-from protocol.delivery.items import receipt_again
+from protocol.delivery.items import heard, receipt_again
 from protocol.envelope.content import Text, decode_content
 from protocol.envelope.envelope import Envelope
 from protocol.envelope.fragments import join_fragments
@@ -68,6 +68,7 @@ def open_envelope(step: Step, contact: Contact, envelope: Envelope) -> Outcome:
         return Outcome(Fate.UNREADABLE)
     if contact.state is not ContactState.ACTIVE:  # whoever writes has not refused, whatever a relay said
         step.tx.contacts.update(contact.id, state=ContactState.ACTIVE)
+    heard(step, contact.id)
     return Outcome(Fate.OPENED, tuple(items))
 
 

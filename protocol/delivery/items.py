@@ -9,6 +9,8 @@ from protocol.step import Step
 
 TICKS = 3
 """Ticks that follow the last content of a conversation (Spec 6 §5)."""
+LASTING_TICKS = 16
+"""The same where ticks last: after whatever came last of the contact."""
 
 
 def _add(
@@ -54,6 +56,19 @@ def tick(step: Step, contact_id: int, least: int) -> None:
         step.tx.items.update(drawn[0].id, index=least)
 
 
+def heard(step: Step, contact_id: int) -> None:
+    """An envelope of a contact was opened, empty maybe: where ticks last, as many follow as for one that is silent."""
+    if step.timing.receipt_gap_seconds is not None:
+        tick(step, contact_id, LASTING_TICKS)
+
+
+def begin_ticks(step: Step) -> None:
+    """Ticks of the process before went on or ended; where they last, each contact has one to come from the start."""
+    if step.timing.receipt_gap_seconds is not None:
+        for contact in step.tx.contacts.find(state=ContactState.ACTIVE):
+            tick(step, contact.id, 1)
+
+
 def ticked(step: Step, item: OutgoingItem) -> None:
     """A tick's envelope was sealed: the next is drawn, if any is left or anything did not fit."""
     waiting = step.tx.items.waiting(item.contact, step.now.service, 2)
@@ -69,6 +84,9 @@ def ticked(step: Step, item: OutgoingItem) -> None:
 def _next_tick(step: Step) -> float:
     mean = step.timing.receipt_mean_seconds
     assert mean is not None, "whoever makes a machine says which mean its preset has"
+    gap = step.timing.receipt_gap_seconds
+    if gap is not None:
+        mean = max(mean, gap * step.tx.contacts.count(state=ContactState.ACTIVE))
     return step.now.service - mean * math.log(1.0 - step.entropy.uniform())
 
 

@@ -14,7 +14,7 @@ from protocol.conversation import timeline
 from protocol.crypto.suite import Suite
 from protocol.delivery import contacts, entries, inbox, inviting, joining, outbox, pairing, queues, relay_lists, routes
 from protocol.delivery.hosts import Hosts
-from protocol.delivery.items import queue_content
+from protocol.delivery.items import begin_ticks, queue_content
 from protocol.delivery.loops import Loops, is_loop
 from protocol.delivery.sessions import Ask, HostSession, Pending
 from protocol.delivery.waiting import Waiting
@@ -125,6 +125,7 @@ class Personal:
     def _started(self, step: Step, _event: Started) -> None:
         self._look_again(step)
         pairing.begin(step)
+        begin_ticks(step)
         queues.want_hosts(step, self._hosts)
         self._upkeep(step)
 

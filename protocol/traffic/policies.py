@@ -3,6 +3,9 @@
 from enum import Enum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from protocol.timing import Timing
 from protocol.wire.commands import Preset
 
 
@@ -57,8 +60,21 @@ RECEIPT_MEAN_SECONDS = {preset: 60.0 if preset is Preset.DIRECT else 600.0 for p
 
 _FACTORS = {Preset.CONSTANT: 1.0, Preset.CONSTANT_4: 4.0, Preset.CONSTANT_16: 16.0}
 
+RECEIPT_GAP_SECONDS = {preset: 100.0 / factor for preset, factor in _FACTORS.items()}
+"""The same between two ticks of whichever contacts, at least: where ticks do not end they take a share of the link."""
+
 NAMES = {preset: preset.name.lower().replace("_", "-") for preset in Preset}
 """As people and settings write them."""
+
+
+def timing_of(preset: Preset, timing: Timing) -> Timing:
+    """The durations of a node whose links have the preset; a mean of receipts' ticks that is set already stays."""
+    return replace(
+        timing,
+        travel_seconds=TRAVEL_SECONDS[preset],
+        receipt_mean_seconds=timing.receipt_mean_seconds or RECEIPT_MEAN_SECONDS[preset],
+        receipt_gap_seconds=RECEIPT_GAP_SECONDS.get(preset),
+    )
 
 
 def rates(preset: Preset, *, to_relay: bool) -> Rates | None:

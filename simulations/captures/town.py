@@ -23,7 +23,7 @@ from protocol.limits import SLOT_BYTES
 from protocol.mailbox import ChangeKind
 from protocol.operations import SendText
 from protocol.timing import Timing
-from protocol.traffic.policies import TRAVEL_SECONDS
+from protocol.traffic.policies import TRAVEL_SECONDS, timing_of
 from simulations.captures.tap import Tap
 from simulations.faithful.loopback import PersonHouse, RelayHouse, Town, hurried
 from simulations.measures import Seen
@@ -67,7 +67,7 @@ def pace(study: Study, speed: float) -> Timing:
 
     What a machine is given to answer in is left: it is no faster than it is, and nothing that a wire shows hangs on it.
     """
-    own = Timing(receipt_mean_seconds=study.policy.receipt_seconds, travel_seconds=TRAVEL_SECONDS[study.policy.preset])
+    own = timing_of(study.policy.preset, Timing(receipt_mean_seconds=study.policy.receipt_mean_seconds))
     return replace(
         hurried(own, speed), handshake_seconds=own.handshake_seconds, write_seconds=own.write_seconds,
         dial_seconds=own.dial_seconds, reply_seconds=own.reply_seconds,

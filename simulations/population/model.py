@@ -10,7 +10,7 @@ from simulations.population import community
 from simulations.population.carrying import Journey, Links
 from simulations.population.community import Directions, Letters
 from simulations.population.frames import LinkTotals
-from simulations.population.receipts import leave_at_ticks
+from simulations.population.receipts import leave_at_ticks, leave_for_good
 from simulations.population.scenario import Policy, Scenario
 
 _DELAYS_KEPT = 2_000_000
@@ -108,7 +108,11 @@ def carry_community(
     span = community.span_seconds(scenario)
     links = Links(scenario, users * scenario.relays, span, rng)
     journey = links.carry(texts, directions)
-    receipts = leave_at_ticks(texts.direction, texts.time, journey.came, scenario.receipt_mean_seconds, rng)
+    mean, gap = scenario.receipt_mean_seconds, scenario.receipt_gap_seconds
+    if gap is None:
+        receipts = leave_at_ticks(texts.direction, texts.time, journey.came, mean, rng)
+    else:
+        receipts = leave_for_good(directions.sender_link // scenario.relays, mean, gap, span, rng)
     # Time is a circle: what leaves after the end does so at the start, where that of the time before would be.
     alone = Letters(receipts.direction, receipts.time % span, np.ones(len(receipts.time), dtype=np.int64))
     carried: tuple[tuple[Letters, Journey], ...]

@@ -15,6 +15,14 @@ class Leaving(NamedTuple):
     time: Floats
 
 
+def leave_for_good(sender: Integers, mean: float, gap: float, span: float, rng: np.random.Generator) -> Leaving:
+    """Of links whose ticks do not end: in each direction, whoever the `sender` is, so many `mean` seconds apart, or
+    those of all its contacts `gap` seconds. Nothing that is written or comes makes any difference."""
+    contacts = np.bincount(sender)[sender]
+    direction = np.repeat(np.arange(len(sender)), rng.poisson(span / np.maximum(mean, gap * contacts)))
+    return Leaving(direction, span * rng.random(len(direction)))
+
+
 def leave_at_ticks(
     direction: Integers, written: Floats, delivered: Floats, mean: float, rng: np.random.Generator
 ) -> Leaving:

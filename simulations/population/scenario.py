@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
-from protocol.traffic.policies import RECEIPT_MEAN_SECONDS, TICK_SECONDS, TO_RELAY, Rates, rates
+from protocol.traffic.policies import RECEIPT_GAP_SECONDS, RECEIPT_MEAN_SECONDS, TICK_SECONDS, TO_RELAY, Rates, rates
 from protocol.wire.commands import Preset
 from simulations.workload import LIVELY, Rhythm
 
@@ -40,6 +40,8 @@ class Scenario(NamedTuple):
     """Of a node or relay, from what comes to its commit; in the direct policy, where little else delays."""
     receipt_mean_seconds: float = 600.0
     """Between the ticks of a contact (Spec 6 §5); 60 where the preset is *direct* (Spec 10 §6)."""
+    receipt_gap_seconds: float | None = None
+    """Where ticks do not end: between two of whichever contacts, at least (Spec 10 §6)."""
     keep_alive_seconds: float = 300.0
     """Spec 7 §4: uniform within 20 % of it, after the last frame of that direction."""
     tick_seconds: float = TICK_SECONDS
@@ -57,4 +59,7 @@ def scenario_of(preset: Preset, users: int) -> Scenario:
     """With the figures of Spec 10 §2 and §6."""
     constant = rates(preset, to_relay=True)
     policy = Policy.CONSTANT if constant else Policy(preset.name.lower())
-    return Scenario(policy, users, receipt_mean_seconds=RECEIPT_MEAN_SECONDS[preset], rates=constant or TO_RELAY)
+    return Scenario(
+        policy, users, receipt_mean_seconds=RECEIPT_MEAN_SECONDS[preset],
+        receipt_gap_seconds=RECEIPT_GAP_SECONDS.get(preset), rates=constant or TO_RELAY,
+    )  # fmt: skip

@@ -28,9 +28,13 @@ NAMES = {
         f"timing_tpr_{seconds}": f"the same: found, at one false alarm in 1,000, after {seconds // 60} min"
         for seconds in WINDOWS_SECONDS
     },
-    "receipts_relay": f"correspondent found after {AFTER_TEXTS} messages: one relay",
+    "receipts_relay": f"correspondent found by receipts after {AFTER_TEXTS} messages: one relay",
     "receipts_colluding": "the same: relays that collude",
     "receipts_guess": "the same: by guessing",
+    "nodes_colluding": "the same on real nodes: relays that collude",
+    "nodes_guess": "the same: by guessing",
+    "answers_relay": f"correspondent found by answers after {AFTER_TEXTS} messages: one relay",
+    "answers_colluding": "the same: relays that collude",
     "straight_relay": f"the same on three relays, real nodes, after {AFTER_TEXTS}: one relay",
     "straight_colluding": "the same: relays that collude",
     "straight_links": "the same: put into a queue by the writer's own link, as its relay sees",
@@ -65,12 +69,14 @@ class Bound(NamedTuple):
 
 
 _ALL = ("direct", "batched", "constant", "constant-4", "constant-16")
-_CONSTANT = _ALL[2:]
+_QUIET, _CONSTANT = _ALL[:2], _ALL[2:]
 BOUNDS = (
     Bound("idle_megabytes", ("batched",), 0.0, 3.0),
     Bound("idle_megabytes", ("constant",), 0.0, 60.0),
-    Bound("slots_beside_text", _ALL, 0.0, 3.0),
-    Bound("slots_beside_alone", _ALL, 0.0, 3.0),
+    Bound("slots_beside_text", _QUIET, 0.0, 3.0),
+    Bound("slots_beside_alone", _QUIET, 0.0, 3.0),
+    Bound("slots_beside_text", _CONSTANT, -1.0, 3.0),
+    Bound("slots_beside_alone", _CONSTANT, -1.0, 3.0),
     Bound("size_bits", _ALL, 0.0, 0.05),
     Bound(
         "mix_bits",
@@ -78,12 +84,18 @@ BOUNDS = (
         round(pool_closed(BATCHES[-1][1], LEAST_LEFT) - 0.1, 3),
         round(pool_closed(BATCHES[-1][1], LEAST_LEFT) + 0.1, 3),
     ),
+    Bound("receipts_relay", _ALL, 0.0, 0.05, 0.12),
+    Bound("receipts_colluding", _CONSTANT, 0.0, 0.02, 0.08),
     Bound("timing_auc_900", _CONSTANT, 0.45, 0.55, 0.03),
     Bound("timing_auc_3600", _CONSTANT, 0.47, 0.53, 0.01),
     Bound("timing_auc_21600", ("constant",), 0.49, 0.51, 0.03),
     Bound("timing_tpr_21600", ("constant",), 0.0, 0.002, 0.01),
 )
-"""The shorter the window, the fewer pairs talk in it, and the wider is what chance alone gives."""
+"""The shorter the window, the fewer pairs talk in it, and the wider is what chance alone gives.
+
+Constant links send ticks whether anybody writes or not; as many as there are on average are taken off what is found
+beside a text, which leaves nothing, or by chance a little less.
+"""
 
 
 class Kept(NamedTuple):

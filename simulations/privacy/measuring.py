@@ -14,7 +14,8 @@ from scipy import stats
 from node.privacy import Estimate
 from protocol.forwarding.pool import Pool
 from protocol.limits import SLOT_BYTES
-from protocol.traffic.policies import NAMES
+from protocol.timing import Timing
+from protocol.traffic.policies import NAMES, timing_of
 from protocol.wire.commands import Preset
 from simulations import modelled, steady
 from simulations.adversaries import size
@@ -76,13 +77,14 @@ def _idle(preset: Preset, plan: Plan) -> dict[str, Estimate]:
 
 
 def measure_used(preset: Preset, plan: Plan) -> dict[str, Estimate]:
-    runs = list(_machines(study_of(preset, plan.used), plan.seeds, plan.counts))
+    study = study_of(preset, plan.used)
+    runs = list(_machines(study, plan.seeds, plan.counts))
     secrets = [length_classes(run.lengths) for run in runs]
     seen = [first_frames(run) for run in runs]
     return {
         "used_megabytes": mean([megabytes(run) for run in runs]),
         **_delays("text", runs),
-        **(_beside("text", runs) if plan.counts else {}),
+        **(_beside("text", study, runs) if plan.counts else {}),
         "size_bits": jackknife(lambda kept: leakage(secrets, seen, kept), plan.seeds),
     }
 
@@ -104,8 +106,9 @@ _TRILEMMA = {"δ of the trilemma's game": "trilemma", "δ of the trilemma's floo
 
 
 def _alone(preset: Preset, plan: Plan) -> dict[str, Estimate]:
-    runs = list(_machines(study_of(preset, plan.alone, lively=False), plan.seeds, plan.counts))
-    return _delays("alone", runs) | (_beside("alone", runs) if plan.counts else {})
+    study = study_of(preset, plan.alone, lively=False)
+    runs = list(_machines(study, plan.seeds, plan.counts))
+    return _delays("alone", runs) | (_beside("alone", study, runs) if plan.counts else {})
 
 
 def measure_busy(preset: Preset, plan: Plan) -> dict[str, Estimate]:
@@ -118,17 +121,36 @@ def measure_busy(preset: Preset, plan: Plan) -> dict[str, Estimate]:
     return {name: mean(values) for name, values in rows.items()}
 
 
-def _weeks(preset: Preset, plan: Plan) -> dict[str, Estimate]:
-    """The receipt attack, on one relay's notes and on all relays' together."""
+def _nodes(preset: Preset, plan: Plan) -> dict[str, Estimate]:
+    """The receipt attack where nobody answers, on real nodes and relays, of whom few can be carried through days."""
+    if not plan.nodes.people:
+        return {}
+    study = study_of(preset, plan.nodes, ("receipts",), ("colluding relays",), lively=False)
+    study = replace(study, adversary=replace(study.adversary, targets=plan.nodes.people))
+    rows: dict[str, list[float]] = {}
+    for seed, run in enumerate(_machines(study, plan.seeds)):
+        for figure in measure(study, run, seed):
+            if (name := _RECEIPTS.get((figure.observer, figure.figure))) is not None:
+                rows.setdefault(f"nodes_{name}", []).append(figure.value)
+    return {name: mean(values) for name, values in rows.items()}
+
+
+def measure_weeks(preset: Preset, plan: Plan) -> dict[str, Estimate]:
+    """The receipt attack, on one relay's notes and on all relays' together: where nobody answers, and where people do.
+
+    Of nobody else are receipts alone: whoever answers says more than any receipt.
+    """
     if not plan.weeks.people:
         return {}
-    study = study_of(preset, plan.weeks, ("receipts",), ("relay", "colluding relays"), model=True)
     rows: dict[str, list[float]] = {}
-    for seed in range(plan.seeds):
-        for figure in measure(study, modelled.carry_out(study, seed), seed):
-            if (name := _RECEIPTS.get((figure.observer, figure.figure))) is not None:
-                rows.setdefault(f"receipts_{name}", []).append(figure.value)
-    return {name: mean(values) for name, values in rows.items()}
+    for kind, lively in (("receipts", False), ("answers", True)):
+        study = study_of(preset, plan.weeks, ("receipts",), ("relay", "colluding relays"), lively, model=True)
+        study = replace(study, adversary=replace(study.adversary, targets=plan.weeks.people))
+        for seed in range(plan.seeds):
+            for figure in measure(study, modelled.carry_out(study, seed), seed):
+                if (name := _RECEIPTS.get((figure.observer, figure.figure))) is not None:
+                    rows.setdefault(f"{kind}_{name}", []).append(figure.value)
+    return {name: mean(values) for name, values in rows.items() if name in FIGURES}
 
 
 _RECEIPTS = {
@@ -236,15 +258,31 @@ def megabytes(run: Seen) -> float:
     return slots * WIRE_BYTES / 1e6 / links / (run.span_seconds / 86_400.0)
 
 
-def _beside(name: str, runs: Sequence[Seen]) -> dict[str, Estimate]:
-    """Envelopes that are no text's, nor loops, of a text: half of them go the one way, half the other."""
+def _beside(name: str, study: Study, runs: Sequence[Seen]) -> dict[str, Estimate]:
+    """Envelopes that are no text's, nor loops, of a text: half of them go the one way, half the other.
+
+    Beyond those that leave whether anybody writes or not, where ticks do not end.
+    """
     texts = np.array([len(run.lengths) for run in runs])
     others = np.array([
-        (run.watched.seen.queue >= 0).sum() - size.envelopes(run.lengths).sum() for run in runs
+        (run.watched.seen.queue >= 0).sum() - size.envelopes(run.lengths).sum() - _ticks(study, seed, run)
+        for seed, run in enumerate(runs)
     ])  # fmt: skip
     return {
         f"slots_beside_{name}": jackknife(lambda kept: float(others[kept].sum() / texts[kept].sum() / 2), len(runs))
     }
+
+
+def _ticks(study: Study, seed: int, run: Seen) -> float:
+    """How many there are of those that do not end, as Spec 10 §6 has it."""
+    timing = timing_of(study.policy.preset, Timing())
+    if timing.receipt_gap_seconds is None:
+        return 0.0
+    assert timing.receipt_mean_seconds is not None
+    contacts, _ = steady.draw_workload(study, seed)
+    known = np.bincount(np.concatenate((contacts.first, contacts.second)))
+    gap = np.maximum(timing.receipt_mean_seconds, timing.receipt_gap_seconds * known)
+    return float((known / gap).sum()) * (run.span_seconds + _SETTLE_MEANS * study.policy.receipt_seconds)
 
 
 def _delays(name: str, runs: Sequence[Seen]) -> dict[str, Estimate]:
@@ -289,9 +327,9 @@ def jackknife(figure: Callable[[Sequence[int]], float], runs: int) -> Estimate:
 
 
 PARTS: dict[str, Callable[[Preset, Plan], dict[str, Estimate]]] = {
-    "idle": _idle, "used": measure_used, "alone": _alone, "busy": measure_busy, "weeks": _weeks, "month": _month,
-    "mix": measure_mix, "trilemma": _trilemma, "entries": _entries,
+    "idle": _idle, "used": measure_used, "alone": _alone, "busy": measure_busy, "weeks": measure_weeks, "month": _month,
+    "mix": measure_mix, "nodes": _nodes, "trilemma": _trilemma, "entries": _entries,
 }  # fmt: skip
 """By name: what can be measured by itself."""
-BOUND_PARTS = ("idle", "used", "alone", "busy")
+BOUND_PARTS = ("idle", "used", "alone", "busy", "weeks")
 """Those with figures that a quick run judges."""

@@ -17,22 +17,23 @@ virtual time, on dict stores, with the toy suite; what the simulated wires show 
 ([captures.md](captures.md)). The receipt attack, the entry's pool, disclosure and intersection need weeks or many
 people, and are of the model in `simulations/population`, which is held against a thousand real nodes where links are
 *direct* ([population.md](population.md)), and whose *constant* frames leave as the real shaper draws them. Six hours
-of *constant* links are not too long for real nodes: there the receipt attack finds as many as in the model
-(`tests/simulations/privacy/test_answers.py`).
+of *constant* links are not too long for real nodes: there the receipt attack finds as many as in the model, with
+answers and without (`tests/simulations/privacy/test_answers.py`).
 
-MB are of one link, both ways, with 4,300 bytes on the wire for a slot: a node with two relays pays twice. A
-quantile is of all texts of all seeds, its interval the jackknife's. Bits of length: mutual information of the first
-frame after a text and its length (lognormal, mean 113 bytes) in half doublings, corrected for what chance gives.
-AUC: all pairs of links of two people, those on which texts went against the others, by the correlation that
-`simulations/adversaries/timing.py` computes; 0.5 is guessing. *Found after 100 messages* is the receipt attack
-(NDSS 2021): which queue gets something within a minute of the target's, among all queues; on real nodes once more,
-with three relays, and with and without entries. *The entry's pool*: the real pool of Spec 12 §6, ticked each second
-with the envelopes of a thousand people; which of all that came a real onion is that leaves, by the exact posterior, as
-its mean entropy. The closed form is 5.755 bits: (1 + n/N) log₂(N + n) − (n/N) log₂ n, with N = 8 leaving and n = 16
-staying. *δ*: the anonymity trilemma's game (S&P 2018), of a text and somebody else who might have written it; its floor
-is what no protocol of this median delay and cover goes below. Disclosure and intersection, of 30 days with and without
-cover (but for *constant-4* and *-16*), ask to whom somebody writes: the share of true contacts among as many as score
-highest.
+MB are of one link, both ways, with 4,300 bytes on the wire for a slot: a node with two relays pays twice. A quantile
+is of all texts of all seeds, its interval the jackknife's. Bits of length: mutual information of the first frame
+after a text and its length (lognormal, mean 113 bytes) in half doublings, corrected for what chance gives. AUC: all
+pairs of links of two people, those on which texts went against the others, by the correlation that
+`simulations/adversaries/timing.py` computes; 0.5 is guessing. *Found after 100 messages* is the receipt attack (NDSS
+2021): which queue, of all, gets something soon after the target's does. By receipts: nobody answers, and it is looked
+for 20 minutes (2 where links are *direct*); so also on real nodes, for nine days. By answers: people converse, and it
+is looked for a minute; so also on real nodes with three relays, with and without entries. *The entry's pool*: the
+real pool of Spec 12 §6, ticked each second with the envelopes of a thousand people; which of all that came a real
+onion is that leaves, by the exact posterior, as its mean entropy. The closed form is 5.755 bits: (1 + n/N) log₂(N +
+n) − (n/N) log₂ n, with N = 8 leaving and n = 16 staying. *δ*: the anonymity trilemma's game (S&P 2018), of a text and
+somebody else who might have written it; its floor is what no protocol of this median delay and cover goes below.
+Disclosure and intersection, of 30 days with and without cover (but for *constant-4* and *-16*), ask to whom somebody
+writes: the share of true contacts among as many as score highest.
 
 """
 _ASKED = """
@@ -43,10 +44,11 @@ _TAIL = """
 ## What these figures do not say
 
 - *direct* and *batched* do not hide who talks with whom from anybody who sees both ends. Batching saves frames.
-- **Relays that collude find the correspondent in every preset, *constant* too.** Cover is for who watches wires; a
-  relay sees which envelopes are put into which queue. People answer within a minute, and links delay that by
-  seconds, so answers give the pair away whatever receipts do. What was hoped for, that *constant* leaves such
-  relays guessing, is not so.
+- **Relays that collude find the correspondent by answers in every preset, *constant* too.** Cover is for who watches
+  wires; a relay sees which envelopes are put into which queue. People answer within a minute, and links delay that by
+  seconds. Receipts are another matter: in *constant* presets they leave at ticks that never end (Spec 10 §6), and
+  without answers such relays guess. In *direct* and *batched* ticks follow texts, and give the pair away as well.
+- Envelopes beside a text are counted beyond those ticks of *constant* links that come whether anybody writes or not.
 - An entry's pool hides an onion among dummies from who watches wires. The destination opens what it gets, so it knows
   dummies from onions, as the entry does: *to who knows the dummies*.
 - *direct* and *batched* stand far above the trilemma's floor: what hides a writer there are receipts and keep-alives of
@@ -67,8 +69,8 @@ _TAIL = """
 
 ## Extent
 
-| preset | idle | 40 texts a day, δ | texts alone | timing | receipts | disclosure | entry's pool | by entries |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| preset | idle | 40 texts, δ | texts alone | timing | receipts | the same, nodes | disclosure | pool | by entries |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -105,7 +107,7 @@ def show(estimate: Estimate) -> str:
 def _extents() -> Iterator[str]:
     for preset, plan in FULL.items():
         idle = plan.idle._replace(texts_per_day=0.0)
-        parts = (idle, plan.used, plan.alone, plan.busy, plan.weeks, plan.month, plan.mix, plan.entries)
+        parts = (idle, plan.used, plan.alone, plan.busy, plan.weeks, plan.nodes, plan.month, plan.mix, plan.entries)
         yield f"| {PRESETS[preset]} | {' | '.join(map(_extent, parts))} |"
 
 

@@ -30,5 +30,5 @@ def test_the_readme_names_every_command() -> None:
 def test_the_readme_says_what_is_not_protected() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "| Delivery receipts | leave minutes later" in readme
-    assert "Against relays that collude that is not enough" in readme
+    assert "tells such relays who writes to whom in every preset" in readme
     assert '**When and how much** | **not protected, but for** `traffic = "constant"`' in readme

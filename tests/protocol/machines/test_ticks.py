@@ -1,5 +1,6 @@
 """What a node says by itself leaves at ticks of each contact, and nothing moves a tick (Spec 6 §5)."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from protocol.delivery.items import TICKS
+from protocol.delivery.items import LASTING_TICKS, TICKS
 from protocol.effects import Effect, Send
 from protocol.limits import MAX_RECEIPTS_PER_ITEM
 from protocol.mailbox import ContactState, ItemKind
 from protocol.operations import Accept, Invite, MarkSeen, SetContact, SetName
+from protocol.timing import Timing
 from protocol.wire.commands import Command, Delivery, Deposit
 from tests.protocol.machines.world import FAST, Participant, Person, World
 
@@ -21,11 +23,14 @@ LONG_SECONDS = 40.0 * MEAN_SECONDS
 RARELY = replace(FAST, receipt_mean_seconds=MEAN_SECONDS, gap_seconds=1.0, housekeeping_seconds=30.0 * LONG_SECONDS)
 
 
+LASTING = replace(RARELY, receipt_gap_seconds=100.0, redial_most_seconds=MEAN_SECONDS, reroute_seconds=1e6)
+
+
 class Wire(World):
     """Notes when each person deposits an envelope."""
 
-    def __init__(self, directory: Path, seed: int = 0) -> None:
-        super().__init__(directory, seed, RARELY)
+    def __init__(self, directory: Path, seed: int = 0, timing: Timing = RARELY) -> None:
+        super().__init__(directory, seed, timing)
         self.deposits: dict[str, list[float]] = {}
 
     def perform(self, who: Participant, effect: Effect) -> None:
@@ -34,9 +39,9 @@ class Wire(World):
         super().perform(who, effect)
 
 
-def friends(directory: Path, seed: int = 0) -> tuple[Wire, Person, Person]:
-    """Two who have said nothing for long: no tick is to come."""
-    world = Wire(directory, seed)
+def friends(directory: Path, seed: int = 0, timing: Timing = RARELY) -> tuple[Wire, Person, Person]:
+    """Two who have said nothing for long: no tick is to come, but where ticks last."""
+    world = Wire(directory, seed, timing)
     relays = world.relay("first"), world.relay("second")
     alice, bob = world.person("alice"), world.person("bob")
     for person in (alice, bob):
@@ -123,7 +128,7 @@ def test_nothing_that_comes_or_is_done_moves_a_tick(seed: int, doings: list[str]
             world.run(due - world.time - 0.1)
             assert len(world.deposits.get("bob", [])) == count
             world.run(0.2)
-            assert len(world.deposits["bob"]) == count + 1
+            assert world.deposits["bob"][count] == pytest.approx(due, abs=0.01)
 
 
 def test_receipts_ride_on_an_answer_and_the_tick_comes_all_the_same(tmp_path: Path) -> None:
@@ -221,3 +226,79 @@ def test_a_text_that_its_relay_kept_back_is_asked_for_though_nobody_says_anythin
     before = len(world.deposits["alice"]) + len(world.deposits["bob"])
     world.run(LONG_SECONDS)
     assert len(world.deposits["alice"]) + len(world.deposits["bob"]) == before, "reports must not answer each other"
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
+
+
+@pytest.mark.long
+def test_where_ticks_last_they_come_at_both_ends_though_nobody_says_anything(tmp_path: Path) -> None:
+    world, alice, bob = friends(tmp_path, timing=LASTING)
+    world.run(100.0 * MEAN_SECONDS)
+    for name in ("alice", "bob"):
+        assert len(world.deposits[name]) == pytest.approx(100, abs=40)
+    assert tick(alice) is not None
+    assert tick(bob) is not None
+
+
+@pytest.mark.long
+def test_where_ticks_last_a_text_makes_none_more_and_none_sooner(tmp_path: Path) -> None:
+    """A receipt takes the place of nothing: when who was written to sends says nothing of what came."""
+    world, alice, bob = friends(tmp_path, timing=LASTING)
+    for number in range(40):
+        due = tick(bob)
+        assert due is not None
+        alice.send(f"Text {number}")
+        world.run(min(1.0, (due - world.time) / 2.0))
+        assert tick(bob) == pytest.approx(due, abs=0.01)
+        world.run(due - world.time + 0.05)
+        assert alice.states()[f"Text {number}"] == "delivered"
+    assert len(world.deposits["bob"]) == 40
+    apart = gaps(world.deposits["bob"])
+    assert sum(apart) / len(apart) == pytest.approx(MEAN_SECONDS, rel=0.5)
+
+
+@pytest.mark.long
+def test_who_has_many_contacts_sends_to_each_the_more_seldom(tmp_path: Path) -> None:
+    world = Wire(tmp_path, timing=replace(LASTING, receipt_gap_seconds=MEAN_SECONDS))
+    relay = world.relay("relay")
+    alice = world.person("alice")
+    others = [world.person(f"friend {number}") for number in range(3)]
+    for person in (alice, *others):
+        person.use(relay)
+    for other in others:
+        world.introduce(alice, other)
+    world.run(10.0 * MEAN_SECONDS)
+    world.deposits.clear()
+    world.run(100.0 * MEAN_SECONDS)
+    assert len(world.deposits["alice"]) == pytest.approx(100, abs=40), "to all three together"
+    assert len(world.deposits["friend 0"]) == pytest.approx(100, abs=40)
+
+
+def test_to_a_contact_that_is_away_ticks_end_and_begin_again_when_it_is_back(tmp_path: Path) -> None:
+    world, alice, bob = friends(tmp_path, timing=LASTING)
+    bob.crash()
+    world.deposits.clear()
+    world.run(100.0 * MEAN_SECONDS)
+    assert tick(alice) is None
+    assert 0 < len(world.deposits["alice"]) <= LASTING_TICKS
+    bob.boot()
+    world.run(5.0 * MEAN_SECONDS)
+    assert tick(alice) is not None
+
+
+def test_two_who_gave_each_other_up_begin_again_with_the_next_start(tmp_path: Path) -> None:
+    world, alice, bob = friends(tmp_path, timing=LASTING)
+    world.cut = {("bob", name) for name in ("first", "second")}
+    for name, connection in list(world.ends):
+        if name == "bob":
+            world.close(bob, connection)
+    world.run(100.0 * MEAN_SECONDS)
+    assert tick(alice) is None
+    bob.crash()
+    world.cut = set()
+    bob.boot()
+    assert tick(bob) is not None
+    world.run(10.0 * MEAN_SECONDS)
+    assert tick(alice) is not None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from protocol.delivery.items import TICKS
 from protocol.wire.frames import FRAME_SIZES
-from simulations.population.community import Directions, Letters
+from simulations.population.community import Directions, Letters, span_seconds
 from simulations.population.scenario import Policy, Scenario
 
 SLOTS = sorted(size // 4_096 for size in FRAME_SIZES)
@@ -54,6 +54,9 @@ class Reference:
         rows = zip(texts.direction.tolist(), texts.time.tolist(), texts.envelopes.tolist(), strict=True)
         for direction, time, envelopes in rows:
             self.at(time, "write", direction, time, envelopes)
+        if scenario.receipt_gap_seconds is not None:
+            for direction in range(len(self.sender)):
+                self.draw(0.0, direction)
 
     def at(self, time: float, what: str, *arguments: object) -> None:
         heapq.heappush(self.events, (time, next(self.numbers), what, arguments))
@@ -71,16 +74,27 @@ class Reference:
 
     def talk(self, now: float, direction: int) -> None:
         """A text went this way or came the other: three ticks follow; one that was drawn keeps its time."""
+        if self.scenario.receipt_gap_seconds is not None:
+            return
         if direction not in self.ticks_left:
             self.draw(now, direction)
         self.ticks_left[direction] = TICKS
 
     def draw(self, now: float, direction: int) -> None:
-        self.at(now + self.random.expovariate(1.0 / self.scenario.receipt_mean_seconds), "due", direction)
+        mean, gap = self.scenario.receipt_mean_seconds, self.scenario.receipt_gap_seconds
+        if gap is not None:
+            person = self.sender[direction] // self.scenario.relays
+            mean = max(mean, gap * sum(link // self.scenario.relays == person for link in self.sender))
+        self.at(now + self.random.expovariate(1.0 / mean), "due", direction)
 
     def due(self, now: float, direction: int) -> None:
+        if self.scenario.receipt_gap_seconds is not None and now > span_seconds(self.scenario):
+            return
         self.receipts_alone += 1
         self.queue(now, "up", self.sender[direction], [Letter(direction, None, 1)])
+        if self.scenario.receipt_gap_seconds is not None:
+            self.draw(now, direction)
+            return
         self.ticks_left[direction] -= 1
         if self.ticks_left[direction]:
             self.draw(now, direction)

@@ -8,6 +8,7 @@ from protocol.traffic.policies import Stream
 from protocol.traffic.shaper import ConstantShaper, Turn
 from protocol.wire.commands import Preset
 from simulations.anchors.mixes import pool_closed
+from simulations.population import scenario
 from simulations.privacy import measuring
 from simulations.privacy.figures import BOUNDS, NAMES, judge
 from simulations.privacy.plans import FULL, QUICK, Extent
@@ -42,6 +43,13 @@ def test_frames_that_grow_with_what_waits_are_found_out(monkeypatch: pytest.Monk
     plan = QUICK[Preset.CONSTANT]._replace(used=Extent(4, 1.0, 400.0, 2), counts=False)
     found = measuring.measure_used(Preset.CONSTANT, plan)
     assert [one.kept for one in judge({"constant": found}) if one.bound.figure == "size_bits"] == [False]
+
+
+def test_ticks_that_end_with_a_conversation_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenario, "RECEIPT_GAP_SECONDS", {})
+    found = measuring.measure_weeks(Preset.CONSTANT, QUICK[Preset.CONSTANT])
+    kept = {one.bound.figure: one.kept for one in judge({"constant": found}, quick=True)}
+    assert kept == {"receipts_relay": True, "receipts_colluding": False}
 
 
 def test_a_figure_beyond_its_bound_is_not_kept_and_one_within_is() -> None:
