@@ -8,6 +8,11 @@ from protocol.delivery.items import TICKS
 from simulations.arrays import Floats, Integers
 
 
+_NUMBER_BITS = 62
+_LONGEST_MEANS = 100.0
+"""No three ticks are further off."""
+
+
 class Leaving(NamedTuple):
     """Automatic envelopes: in which direction, and when they are sealed."""
 
@@ -31,12 +36,24 @@ def leave_at_ticks(
     A node keeps the tick that it drew, and here three are drawn anew after each text. That is the same process: what
     remains of an exponential time is distributed as all of it was.
     """
-    way = np.concatenate((direction, direction ^ 1))
-    time = np.concatenate((written, delivered))
-    order = np.lexsort((time, way))
-    way, time = way[order], time[order]
-    until = np.full(len(time), np.inf)
-    until[:-1] = np.where(way[1:] == way[:-1], time[1:], np.inf)
-    ticks = time[:, None] + mean * np.cumsum(rng.standard_exponential((len(time), TICKS)), axis=1)
-    before = ticks < until[:, None]
-    return Leaving(np.repeat(way, before.sum(axis=1)), ticks[before])
+    if not len(direction):
+        return Leaving(direction, written)
+    longest = max(float(delivered.max()), _LONGEST_MEANS * mean)
+    # One number each, of a way and a time, which is far quicker to sort: the next way is longer off than any tick.
+    time_bits = _NUMBER_BITS - int(direction.max() | 1).bit_length()
+    scale = 2.0 ** (time_bits - 1) / longest
+    events = np.concatenate((
+        (direction << time_bits) + (written * scale).astype(np.int64),
+        ((direction ^ 1) << time_bits) + (delivered * scale).astype(np.int64),
+    ))
+    events.sort()
+    until = np.diff(events, append=np.iinfo(np.int64).max)
+    passed = np.zeros(len(events), dtype=np.int64)
+    found = []
+    for _ in range(TICKS):
+        passed += (rng.standard_exponential(len(events)) * (mean * scale)).astype(np.int64)
+        before = np.flatnonzero(passed < until)
+        events, until, passed = events[before], until[before], passed[before]
+        found.append(events + passed)
+    ticks = np.concatenate(found)
+    return Leaving(ticks >> time_bits, (ticks & ((1 << time_bits) - 1)) / scale)
