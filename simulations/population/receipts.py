@@ -7,7 +7,6 @@ import numpy as np
 from protocol.delivery.items import TICKS
 from simulations.arrays import Floats, Integers
 
-
 _NUMBER_BITS = 62
 _LONGEST_MEANS = 100.0
 """No three ticks are further off."""
@@ -42,10 +41,12 @@ def leave_at_ticks(
     # One number each, of a way and a time, which is far quicker to sort: the next way is longer off than any tick.
     time_bits = _NUMBER_BITS - int(direction.max() | 1).bit_length()
     scale = 2.0 ** (time_bits - 1) / longest
-    events = np.concatenate((
-        (direction << time_bits) + (written * scale).astype(np.int64),
-        ((direction ^ 1) << time_bits) + (delivered * scale).astype(np.int64),
-    ))
+    events = np.concatenate(
+        (
+            (direction << time_bits) + (written * scale).astype(np.int64),
+            ((direction ^ 1) << time_bits) + (delivered * scale).astype(np.int64),
+        )
+    )
     events.sort()
     until = np.diff(events, append=np.iinfo(np.int64).max)
     passed = np.zeros(len(events), dtype=np.int64)
