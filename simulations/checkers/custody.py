@@ -5,15 +5,22 @@ A sender would repair nearly all of this by sending anew, so no lost message sho
 
 from collections.abc import Iterator
 
+from msgspec import msgpack
+
+from protocol.crypto.suite import RealSuite
 from protocol.envelope.envelope import parse_envelope
+from protocol.errors import Code, PeerError
 from protocol.keys import RelayKey
 from protocol.mailbox import ContactState, QueueState
+from protocol.session.ratchet import Ratchet, open_body
 from simulations.checkers import Violation
 from simulations.host import PersonHost
 from simulations.mischief import CheatingRelay
 from simulations.script import FaultKind
+from simulations.toy import ToySuite
 from simulations.world import World
 
+_ratchets = msgpack.Decoder(Ratchet)
 _ENTRIES_OF_A_QUEUE = 2**32
 _KEPT_DIGEST_BYTES = 16
 _BOOKS = f"""
@@ -55,7 +62,8 @@ def check_books(world: World) -> None:
 def check_custody(world: World) -> None:
     """What an honest relay signed for lies there, or its recipient has opened it. Raises Violation.
 
-    Where a contact left one body in two queues, the recipient remembers the other's digest: that says nothing.
+    Where a contact left one body in two queues, the recipient remembers the other's digest: that says nothing. Nor does
+    what came so late that its keys are forgotten (Spec 4 §5): it is sealed anew.
     """
     if world.fired[FaultKind.REPLAYED]:
         return
@@ -68,7 +76,7 @@ def check_custody(world: World) -> None:
             envelope = parse_envelope(data)
             if not _stands(relay, envelope.send_id) or (data,) in _entries(relay, envelope.send_id):
                 continue
-            if not _has_opened(reader, envelope.digest):
+            if not _has_opened(reader, envelope.digest) and _can_open(world, sender, reader, envelope.body):
                 text = f"took custody of an envelope of {sender.name}, and has it no more; {reader.name} never had it"
                 raise Violation("custody", f"{relay.name} {text}")
 
@@ -116,3 +124,23 @@ def _is_sealed(relay: CheatingRelay, send_id: bytes) -> bool:
 def _has_opened(reader: PersonHost, digest: bytes) -> bool:
     query = "SELECT 1 FROM seen WHERE digest = ? LIMIT 1"
     return reader.disk.connection.execute(query, (digest[:_KEPT_DIGEST_BYTES],)).fetchone() is not None
+
+
+def _can_open(world: World, sender: PersonHost, reader: PersonHost, body: bytes) -> bool:
+    """Without leaving a trace of it."""
+    suite = RealSuite() if world.script.real_crypto else ToySuite()
+    with sender.disk.look() as tx:
+        identity = tx.profile.get(1).identity
+    with reader.disk.look() as tx:
+        contact = max(found.id for found in tx.contacts.find(identity=identity))
+        session = tx.sessions.get(contact)
+
+        def skipped(turn: int, number: int) -> bytes | None:
+            row = tx.skipped.get(contact, turn, number)
+            return row.key if row is not None else None
+
+        try:
+            open_body(suite, _ratchets.decode(session.ratchet), body, skipped)
+        except PeerError as error:
+            return error.code is not Code.UNREADABLE
+    return True
