@@ -172,6 +172,9 @@ def draw(seed: int, shape: Shape, *, real_crypto: bool = False, base: int | None
         lines.append(fault)
         if fault.kind is FaultKind.CLAIMED_TWICE:
             lines += draw_lost_handshakes(chance, shape, fault)
+        elif fault.kind is FaultKind.ROTATED and chance.random() < _LOST_QUEUES:
+            relay = shape.people + chance.randrange(shape.relays)
+            lines.append(Fault(fault.at, FaultKind.OLD_DISK, relay, 0, round(fault.seconds + 3.0, 3)))
     lines.sort(key=lambda line: line.at)
     reserve = tuple(draw_sure_fault(chance, shape) for _ in range(shape.least_faults))
     return Script(
@@ -256,6 +259,8 @@ _WEIGHTS = {
 _KINDS = tuple(FaultKind)
 _CUMULATIVE = tuple(_WEIGHTS.get(kind, 3) for kind in _KINDS)
 YEAR_SECONDS = 365 * 86_400.0
+_LOST_QUEUES = 0.25
+"""The share of those who change relays and come back, one of which then loses the queues that were made meanwhile."""
 _ACCEPTED_SECONDS = 0.2
 """By then an invitation is made and accepted, mostly."""
 

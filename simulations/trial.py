@@ -15,7 +15,7 @@ from simulations.checkers.blame import check_blame
 from simulations.checkers.bounds import check_bounds
 from simulations.checkers.containment import Containment
 from simulations.checkers.conversations import conversations
-from simulations.checkers.custody import all_erased, check_books, check_custody, check_erased
+from simulations.checkers.custody import all_erased, check_books, check_custody, check_erased, check_fetched
 from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
@@ -132,6 +132,7 @@ class Trial:
         if world.script.seed % _SOUND_EVERY == 0:
             yield from self._sound()
         yield from quiet(world)
+        check_fetched(world)
         check_blame(world)
 
     def _sound(self) -> Iterator[float]:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from msgspec import msgpack
 
 from protocol.crypto.suite import RealSuite
+from protocol.delivery.queues import LISTENED_TO
 from protocol.envelope.envelope import parse_envelope
 from protocol.errors import Code, PeerError
 from protocol.keys import RelayKey
+from protocol.limits import MAX_OLD_HEADER_KEYS
 from protocol.mailbox import ContactState, QueueState
 from protocol.session.ratchet import Ratchet, open_body
 from simulations.checkers import Violation
@@ -93,6 +95,19 @@ def check_erased(world: World) -> None:
         raise Violation("custody", kept)
 
 
+def check_fetched(world: World) -> None:
+    """Once nothing moves any more: what a relay still has nobody will ever ask for. Raises Violation."""
+    for person in world.people:
+        with person.disk.look() as tx:
+            queues = [queue for queue in tx.queues.find() if queue.state in LISTENED_TO and queue.contact is not None]
+        for queue in queues:
+            relay = world.relay_of(queue.relay)
+            if relay is None or relay.index in world.gone:
+                continue
+            if left := len(_entries(relay, queue.send_id)):
+                raise Violation("custody", f"{relay.name} has {left} envelopes that {person.name} never fetches")
+
+
 def _kept_too_long(world: World) -> Iterator[str]:
     for person in world.people:
         with person.disk.look() as tx:
@@ -139,8 +154,9 @@ def _can_open(world: World, sender: PersonHost, reader: PersonHost, body: bytes)
             row = tx.skipped.get(contact, turn, number)
             return row.key if row is not None else None
 
+        ratchet = _ratchets.decode(session.ratchet)
         try:
-            open_body(suite, _ratchets.decode(session.ratchet), body, skipped)
+            open_body(suite, ratchet, body, skipped)
         except PeerError as error:
-            return error.code is not Code.UNREADABLE
+            return error.code is not Code.UNREADABLE or len(ratchet.old) < MAX_OLD_HEADER_KEYS
     return True
