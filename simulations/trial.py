@@ -20,7 +20,7 @@ from simulations.checkers.delivery import all_delivered, check_delivery
 from simulations.checkers.keys import Turns, check_forgotten, check_keys_once, watched_suite
 from simulations.checkers.order import check_order
 from simulations.checkers.quiet import GONE_WITHOUT_A_WORD_SECONDS, check_prompt, prompt_seconds, quiet
-from simulations.checkers.routes import check_routes
+from simulations.checkers.routes import all_routed, check_routes
 from simulations.checkers.secrecy import Listener
 from simulations.checkers.ticks import TickWatch
 from simulations.checkers.truth import watch
@@ -127,6 +127,8 @@ class Trial:
         check_authority(world)
         if any(person.groups for person in world.people):
             yield world.engine.time + _APART_SECONDS
+        if not all_routed(world):
+            yield from _wait(world, lambda: all_routed(world))
         check_routes(world)
         yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
         if world.script.seed % _SOUND_EVERY == 0:
