@@ -92,6 +92,7 @@ OF_DELIVERY = (
         "What has custody at a relay that is gone for long is sealed anew for another.",
         "    rows = [row for row in rows if stored_too or row.stored_at is None]",
         "    rows = [row for row in rows if row.stored_at is None]",
+        survives="Nothing is lost by it: what a contact reports as missing is sealed anew as well, only later.",
     ),
     Mutant(
         "same-body-on-two-queues",
@@ -122,6 +123,7 @@ OF_DELIVERY = (
         "What is missing is reported even where there is nothing to answer.",
         "        tick(step, contact.id, 1)\n\n\ndef _pack",
         "        return\n\n\ndef _pack",
+        survives="Somebody always writes again in these worlds, and the report rides on that or on its receipt.",
     ),
     Mutant(
         "refused-route-not-left",
@@ -270,6 +272,7 @@ OF_DELIVERY = (
         "A queue that its relay lost is made again.",
         "        _create(step, session, replace(queue, state=QueueState.CREATING))\n\n\ndef create_again",
         "        pass\n\n\ndef create_again",
+        survives="The queue is asked for in every new session, and in these worlds sessions do not last.",
     ),
     Mutant(
         "new-queues-not-listened-to",
