@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -51,19 +51,45 @@ class Node(Protocol):
     async def ask_directory(self, host: Host, relay: RelayKey, command: Publish | Lookup) -> Done | Kept | Refused: ...
 
 
+Beside = Callable[[Callable[[], Awaitable[object]]], object]
+"""Runs a task for as long as the node runs."""
+
+
 class Cards:
     """A node's."""
 
-    def __init__(self, node: Node, entropy: Entropy, timing: Timing) -> None:
+    def __init__(self, node: Node, entropy: Entropy, timing: Timing, beside: Beside) -> None:
         self._node = node
         self._entropy = entropy
         self._timing = timing
+        self._beside = beside
         self._lock = trio.Lock()
 
     async def publish(self, name: str, address: str | None) -> None:
-        """Be found as `name` at a relay: one's own first, where none is given. Raises CallerError, WorldError."""
+        """Be found as `name` at a relay: one's own first, where none is given. Raises CallerError, WorldError.
+
+        Whoever waits for it may give up: on slow links it takes minutes, and is carried on with.
+        """
         check_card_name(name)
         host, relay = await self._place(address)
+        ended = trio.Event()
+        failed: list[Exception] = []
+
+        async def carry_on() -> None:
+            try:
+                await self._publish(name, host, relay)
+            except Exception as error:  # noqa: BLE001 - handed on to whoever still waits
+                failed.append(error)
+                log.info("a directory card could not be published: %s", error)
+            finally:
+                ended.set()
+
+        self._beside(carry_on)
+        await ended.wait()
+        if failed:
+            raise failed[0]
+
+    async def _publish(self, name: str, host: Host, relay: RelayKey) -> None:
         async with self._lock:
             known = await self._find(name, relay)
             if known is not None and known.links:
@@ -158,10 +184,23 @@ class Cards:
         await self._bring(row.name, host, relay, await self._more_links(kept))
 
     async def _more_links(self, kept: tuple[tuple[int, str], ...]) -> tuple[tuple[int, str], ...]:
-        made = []
-        for _ in range(MAX_CARD_INVITATIONS - len(kept)):
-            invited = await self._node.request(Invite(INVITATION_DAYS * 1_440, None))
-            made.append((invited.invitation, invited.link))
+        """All at once, as each takes as long as links take to answer twice. Raises CallerError, WorldError."""
+        made: list[tuple[int, str]] = []
+        failed: list[CallerError | WorldError] = []
+
+        async def invite() -> None:
+            try:
+                invited = await self._node.request(Invite(INVITATION_DAYS * 1_440, None))
+                made.append((invited.invitation, invited.link))
+            except (CallerError, WorldError) as error:
+                failed.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(MAX_CARD_INVITATIONS - len(kept)):
+                nursery.start_soon(invite)
+        if failed:
+            await self._cancel(tuple(made))
+            raise failed[0]
         return (*kept, *made)
 
     async def _bring(self, name: str, host: Host, relay: RelayKey, links: tuple[tuple[int, str], ...]) -> None:

@@ -69,7 +69,7 @@ class PersonalNode:
         self.proxy = str(settings.proxy) if settings.proxy is not None else None
         self.list_errors: dict[int, str] = {}
         self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
-        self.cards = Cards(self, SystemEntropy(), timing)
+        self.cards = Cards(self, SystemEntropy(), timing, running.beside)
         self._running = running
         self._profile = profile
         self._key = key

@@ -200,5 +200,5 @@ def _need_arrays() -> None:
     if missing:
         raise CallerError(
             f"Measuring needs {', '.join(missing)}, which this installation is without. "
-            "Install Kassiber with its extra: pip install 'kassiber[simulation]'."
+            "Install Kassiber with its extra, in the folder of its source: pip install -e '.[simulation]'."
         )

@@ -162,7 +162,7 @@ def _tell_here(here: dict[str, Any]) -> Iterator[str]:
     yield f'* in use: {here["traffic"]}. Another: traffic = "…" in settings.toml, or kassiber up --traffic.'
     sent = here["sent"]
     if sent is None:
-        yield "No node is running: nothing was sent."
+        yield "No node is running: what this one sent is known while it runs."
         return
     frames, size = (sent[f"real_{kind}"] + sent[f"cover_{kind}"] for kind in ("frames", "bytes"))
     yield (

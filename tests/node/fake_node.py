@@ -32,6 +32,7 @@ from protocol.keys import MessageId, RelayKey
 from protocol.operations import (
     Accept,
     CancelInvitation,
+    CardSigned,
     Carried,
     Configure,
     ContactMade,
@@ -43,6 +44,7 @@ from protocol.operations import (
     SendText,
     SetContact,
     SetName,
+    SignCard,
 )
 from protocol.timing import Timing
 from protocol.wire.addresses import Host, format_key
@@ -63,7 +65,7 @@ class FakeNode:
         self.traffic = Preset.BATCHED
         self.forward = False
         self.discovery = False
-        self.cards = Cards(self, SystemEntropy(), Timing())
+        self.cards = Cards(self, SystemEntropy(), Timing(), trio.lowlevel.spawn_system_task)
         self.proxy: str | None = None
         self.meter = TrafficMeter(0.0)
         self.person: str | None = None
@@ -138,6 +140,8 @@ class FakeNode:
                 return self._change(contact, name, verified)
             case RemoveContact(contact):
                 self.people = [row for row in self.people if row.contact != contact]
+            case SignCard():
+                return CardSigned(1, b"card")
             case CancelInvitation():
                 pass
         return Carried()
