@@ -10,8 +10,8 @@ from simulations.privacy.plans import Extent
 
 pytestmark = pytest.mark.journey
 SMALL = Plan((Preset.CONSTANT,), Extent(6, 0.25, 1_000.0, 2), 0.1, 120.0)
-TRIES = 2
-"""In real time: a machine that others kept from running for a while is given another."""
+TRIES = 3
+"""In real time: a machine that others kept from running for a while is given two more."""
 
 
 @pytest.fixture(scope="module")
