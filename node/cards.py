@@ -78,9 +78,12 @@ class Cards:
         async def carry_on() -> None:
             try:
                 await self._publish(name, host, relay)
-            except Exception as error:  # noqa: BLE001 - handed on to whoever still waits
+            except (CallerError, WorldError) as error:
                 failed.append(error)
                 log.info("a directory card could not be published: %s", error)
+            except Exception as error:
+                failed.append(error)  # a fault of ours, which must not end the node
+                log.exception("a directory card could not be published")
             finally:
                 ended.set()
 
