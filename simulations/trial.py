@@ -38,8 +38,6 @@ _LOOKS = 10
 """How often it is looked into everything while faults strike."""
 _SOUND_EVERY = 4
 """One seed in so many has long texts at its end; they are a third of the envelopes of such a world."""
-_APART_SECONDS = 120.0
-"""A queue is announced when its relay has it, and sessions that are kept apart are dialled when their time comes."""
 _RESERVE_SECONDS = 4.0
 """Before the end of the safety phase: when faults are made up for that found nothing to harm."""
 
@@ -125,8 +123,6 @@ class Trial:
         check_books(world)
         check_forgotten(world)
         check_authority(world)
-        if any(person.groups for person in world.people):
-            yield world.engine.time + _APART_SECONDS
         if not all_routed(world):
             yield from _wait(world, lambda: all_routed(world))
         check_routes(world)
