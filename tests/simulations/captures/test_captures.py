@@ -9,7 +9,7 @@ from simulations.captures.comparing import Compared, Plan, Row
 from simulations.privacy.plans import Extent
 
 pytestmark = pytest.mark.journey
-SMALL = Plan((Preset.CONSTANT,), Extent(6, 0.25, 1_000.0, 2), 0.1, 120.0)
+SMALL = Plan((Preset.CONSTANT,), Extent(6, 0.25, 1_000.0, 2), 0.5, 80.0)
 TRIES = 3
 """In real time: a machine that others kept from running for a while is given two more."""
 
