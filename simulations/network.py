@@ -65,6 +65,11 @@ class Path:
         """Of what is sent now."""
         return max(self.latency * (1.0 + self.jitter * self.draw()), self.clogged_until - now)
 
+    @property
+    def longest(self) -> float:
+        """Seconds that a frame takes at most where nothing is clogged."""
+        return self.latency * (1.0 + self.jitter)
+
 
 class End:
     """One end of a connection: a link, and the host that reads it."""
@@ -197,6 +202,8 @@ class Network:
         self.observer: Callable[[End, bytes], None] | None = None
         self.harmed: Callable[[Harm], None] = lambda harm: None
         """Told when a harm has struck."""
+        self.arrived_by = 0.0
+        """When all has arrived that was sent before it was last mended."""
         self.accused: Counter[Code] = Counter()
         """For what connections were ended by one end because of the other."""
         self.silenced: Callable[[End], None] = lambda end: None
@@ -216,6 +223,7 @@ class Network:
     def mend(self) -> None:
         """Every path is as it should be, and what was held arrives."""
         for path in self._paths.values():
+            self.arrived_by = max(self.arrived_by, path.clogged_until, self.engine.time + path.longest)
             path.clogged_until, path.harm = 0.0, None
             if path.overtaken is not None:
                 (end, late), path.overtaken = path.overtaken, None

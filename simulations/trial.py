@@ -126,7 +126,7 @@ class Trial:
         if not all_routed(world):
             yield from _wait(world, lambda: all_routed(world))
         check_routes(world)
-        yield max(world.engine.time, healed + GONE_WITHOUT_A_WORD_SECONDS)
+        yield max(world.engine.time, world.network.arrived_by + GONE_WITHOUT_A_WORD_SECONDS)
         if world.script.seed % _SOUND_EVERY == 0:
             yield from self._sound()
         yield from quiet(world)

@@ -60,9 +60,9 @@ def _may_wait(world: World, side: Side) -> bool:
 
 
 def _lost_handshake(world: World, side: Side) -> bool:
-    """Whether what would have made this contact known to the other one was thrown away wherever it may go (Spec 6 §2).
+    """Whether what would have made this contact known to the other one was lost wherever it may go (Spec 6 §1).
 
-    It is repeated on each route in turn, but a relay that remembers it does not store it twice.
+    It is repeated on each route in turn, but a relay that remembers it does not store it twice, and one may be gone.
     """
     if side.contact.state is not ContactState.WAITING:
         return False
@@ -71,7 +71,7 @@ def _lost_handshake(world: World, side: Side) -> bool:
         routes = [row for row in tx.routes.find(contact=side.contact.id) if row.state is not RouteState.REFUSED]
     bodies = {parse_envelope(envelope).body for envelope in handshakes if envelope}
     relays = [world.relay_of(route.relay) for route in routes]
-    return all(relay is None or bodies & relay.thrown_away for relay in relays)
+    return all(relay is None or relay.index in world.gone or bodies & relay.thrown_away for relay in relays)
 
 
 def _check_direction(sender: Side, reader: Side) -> None:

@@ -10,7 +10,7 @@ from simulations.network import End
 from simulations.world import World
 
 GONE_WITHOUT_A_WORD_SECONDS = 80.0
-"""After healing, connections that broke before may still be found out by their silence: 2.5 keep-alives."""
+"""After what was on its way, connections that broke before may still be found out by their silence: 2.5 keep-alives."""
 PROMPT_SECONDS = 30.0
 """For a text of ten envelopes and its receipt; a tenth of it is what most take. Twice as long where relays mix."""
 _QUIET_SECONDS = 80.0
