@@ -173,6 +173,7 @@ def _old_disk(world: World, fault: Fault) -> None:
             return
         relay.die()
         relay.disk.go_back("old")
+        relay.found_stored = max(relay.found_stored, relay.most_stored())
         world.distrust(relay)
         world.strike(fault.kind)
         _boot_later(world, relay, 0.5)
@@ -191,7 +192,7 @@ def _gone(world: World, fault: Fault) -> None:
 def _queue_full(world: World, fault: Fault) -> None:
     relay = _relay(world, fault)
     quota = int(fault.amount)
-    before = relay.most_stored()
+    relay.found_stored = relay.most_stored()
 
     def allow(quota: int) -> None:
         relay.quota = quota
@@ -200,7 +201,7 @@ def _queue_full(world: World, fault: Fault) -> None:
             relay.boot()
 
     def make_room() -> None:
-        if relay.quota == quota and relay.most_stored() > max(before, quota):
+        if relay.quota == quota and relay.most_stored() > max(relay.found_stored, quota):
             raise Violation("bounds", f"{relay.name} stored more than {quota} envelopes in a queue")
         allow(QUEUE_QUOTA_ENVELOPES)
 

@@ -28,6 +28,8 @@ class CheatingRelay(RelayHost):
         """What it writes down of each command that it is given: it sees them, whatever it promises."""
         self.refusals = 0
         """How often it said no."""
+        self.found_stored = 0
+        """Envelopes in the longest of its queues when its quota was lowered, or its disk was exchanged since."""
         self.thrown_away: set[bytes] = set()
         """Bodies of the envelopes that it withheld and, as if they had been read, forgot."""
         self._overtaken: tuple[End, Command] | None = None
