@@ -181,7 +181,8 @@ def locked(profile: Profile) -> Iterator[None]:
             _lock(descriptor)
         except OSError:
             raise ProfileInUseError(
-                f"Another node is running on {profile.directory}. Use it through the other commands, or stop it first."
+                f"A node or relay is running on {profile.directory} already. "
+                "Use it through the other commands, or stop it first."
             ) from None
         yield
     finally:

@@ -87,7 +87,10 @@ def replay(
     outcome = carry_out(chosen)
     for line in chosen.lines:
         print(line)
-    print(f"trace {outcome.trace}, {outcome.accepted} messages, healed after {outcome.healed_seconds:g} s")
+    print(
+        f"trace {outcome.trace}, {outcome.accepted} messages (those above, and last words in the end), "
+        f"healed after {outcome.healed_seconds:g} s"
+    )
     print(outcome.violation or "Every promise held.")
     if save is not None:
         save.write_bytes(chosen.encode())
@@ -156,6 +159,7 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
 
     _need_arrays()
     from simulations.results import read_table, summarise, write_table
+    from simulations.statistics import LEAST_RUNS
     from simulations.sweeping import carry_out_all, plan
 
     jobs = plan(scenario, vary, seeds)
@@ -164,6 +168,7 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
         task = bar.add_task("runs", total=len(jobs))
         rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
     parquet, csv = write_table(rows, out)
+    summary = summarise(read_table(parquet)).rows(named=True)
     print_table(
         ("CHANGED", "OBSERVER", "WATCHED", "FIGURE", "MEAN", "95 %", "RUNS"),
         (
@@ -172,9 +177,11 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
                 row["figure"], f"{row['mean']:.4g}",
                 "" if row["half_width"] is None else f"± {row['half_width']:.2g}", str(row["runs"]),
             )
-            for row in summarise(read_table(parquet)).iter_rows(named=True)
+            for row in summary
         ),
     )  # fmt: skip
+    if any(row["half_width"] is None for row in summary):
+        print(f"An interval needs {LEAST_RUNS} runs of the same, each with another seed: --seeds {LEAST_RUNS}.")
     print(f"{len(jobs)} runs are in {parquet} and {csv}.")
     return 0
 

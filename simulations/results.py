@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 from msgspec import Struct
 
+from protocol.errors import CallerError
 from simulations.hunt import commit_name
 from simulations.measures import Figure
 from simulations.statistics import LEAST_RUNS, student_interval
@@ -54,10 +55,14 @@ def write_table(rows: list[dict[str, object]], folder: Path, name: str = "figure
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """A table that `write_table` wrote: a folder, a Parquet or a CSV file."""
+    """A table that `write_table` wrote: a folder, a Parquet or a CSV file. Raises CallerError: it is none."""
     if path.is_dir():
         path = path / "figures.parquet"
-    return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    try:
+        return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        what = "is no table" if path.exists() else "does not exist"
+        raise CallerError(f"{path} {what}. To write one: kassiber sim run SCENARIO --out FOLDER.") from None
 
 
 def summarise(table: pl.DataFrame) -> pl.DataFrame:

@@ -81,7 +81,7 @@ class Adversary(_Table, frozen=True):
     observers: Annotated[tuple[Observer, ...], Meta(min_length=1)] = ("global",)
     measures: Annotated[tuple[Measure, ...], Meta(min_length=1)] = ("cost", "size", "timing", "receipts")
     targets: Annotated[int, Meta(ge=1, le=1_000)] = 10
-    """People whose correspondents are looked for, a run."""
+    """People whose correspondents are looked for, a run: all of them where there are fewer."""
 
 
 class Run(_Table, frozen=True):

@@ -41,7 +41,7 @@ def test_a_second_node_is_refused_and_the_first_is_not_disturbed(old_friends: Jo
     for _ in range(2):
         second = old_friends.kassiber("alice", "up")
         assert second.returncode == UNAVAILABLE
-        assert b"Another node is running on" in second.stderr
+        assert b"A node or relay is running on" in second.stderr
     old_friends.talk(("alice", "still here"), ("bob", "so I see"))
 
 

@@ -92,7 +92,7 @@ def test_one_process_holds_a_profile_until_it_ends_however_it_ends(tmp_path: Pat
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(ProfileInUseError, match="Another node is running"), locked(profile):
+        with pytest.raises(ProfileInUseError, match="A node or relay is running"), locked(profile):
             pass
         holder.kill()
         holder.wait()

@@ -321,7 +321,7 @@ def test_a_second_node_on_one_profile_is_refused(node: Path) -> None:
     (node / "key").write_bytes(bytes(32))
     ended = kassiber(node, "up", "--credential-file", "key")
     assert ended.returncode == 69
-    assert b"Another node is running" in ended.stderr
+    assert b"A node or relay is running" in ended.stderr
 
 
 @pytest.mark.parametrize(
