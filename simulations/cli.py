@@ -4,24 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from node.cli.exits import NoInputError
 from node.cli.terminal import print_table
 from protocol.errors import CallerError
 
 app = App(name="sim", help="Simulate the real nodes and relays: find lost messages, measure what is leaked.")
+_AT_LEAST_ONE, _NOT_NEGATIVE = validators.Number(gte=1), validators.Number(gte=0)
+Processes = Annotated[int, Parameter(help="How many at once (default: one a core).", validator=_NOT_NEGATIVE)]
 Crypto = Annotated[Literal["toy", "real"], Parameter(help="toy: same sizes and refusals, many times as fast.")]
 
 
 @app.command
 def hunt(
-    seeds: Annotated[int, Parameter(help="How many worlds to carry out.")] = 1_000,
+    seeds: Annotated[int, Parameter(help="How many worlds to carry out.", validator=_AT_LEAST_ONE)] = 1_000,
     /,
     *,
     crypto: Crypto = "toy",
-    first: Annotated[int | None, Parameter(help="Begin with this seed (default: where the ledger ends).")] = None,
-    processes: Annotated[int, Parameter(help="How many at once (default: one a core).")] = 0,
+    first: Annotated[
+        int | None, Parameter(help="Begin with this seed (default: where the ledger ends).", validator=_NOT_NEGATIVE)
+    ] = None,
+    processes: Processes = 0,
     ledger: Annotated[Path, Parameter(help="Where to keep what was run.")] = Path("hunts.jsonl"),
 ) -> int:
     """Carry out worlds full of faults until a promise is broken; go on where the ledger ends."""
@@ -72,6 +76,8 @@ def replay(
     save: Annotated[Path | None, Parameter(help="Write the script here.")] = None,
 ) -> int:
     """Carry out one world again, and say what is done to it and what came of it."""
+    from msgspec import DecodeError
+
     from simulations import shrink as shrinking
     from simulations.script import Shape, decode, draw
     from simulations.trial import carry_out
@@ -79,7 +85,10 @@ def replay(
     if script.isdecimal():
         chosen = draw(int(script), Shape(), real_crypto=crypto == "real")
     elif Path(script).is_file():
-        chosen = decode(Path(script).read_bytes())
+        try:
+            chosen = decode(Path(script).read_bytes())
+        except (DecodeError, ValueError) as error:
+            raise CallerError(f"{script} is no script that --save wrote: {error}.") from None
     else:
         raise NoInputError(f"{script!r} is neither a seed (a number) nor a file.")
     if shrink:
@@ -98,9 +107,10 @@ def replay(
 
 
 Folder = Annotated[Path, Parameter(help="Where tables and pictures go; made if missing.")]
-Processes = Annotated[int, Parameter(help="How many at once (default: one a core).")]
 Dask = Annotated[str | None, Parameter(help='The address of a Dask scheduler, or "local": runs go there.')]
-Seeds = Annotated[int | None, Parameter(help="How many runs of each (default: as the scenario says).")]
+Seeds = Annotated[
+    int | None, Parameter(help="How many runs of each (default: as the scenario says).", validator=_AT_LEAST_ONE)
+]
 
 
 @app.command

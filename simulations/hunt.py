@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
-from msgspec import Struct, json
+from msgspec import DecodeError, Struct, json
 
+from protocol.errors import CallerError
 from simulations.script import Shape, draw
 from simulations.trial import carry_out
 
@@ -104,10 +105,18 @@ def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | Non
 
 
 def read_ledger(ledger: Path) -> list[Span]:
-    """Every whole line; nothing where there is no file."""
+    """Every line; nothing where there is no file. Raises CallerError: a line is none of a ledger's."""
     if not ledger.exists():
         return []
-    return [json.decode(line, type=Span) for line in ledger.read_bytes().split(b"\n") if line]
+    spans: list[Span] = []
+    for number, line in enumerate(ledger.read_bytes().splitlines(), 1):
+        try:
+            spans.append(json.decode(line, type=Span))
+        except DecodeError as error:
+            raise CallerError(
+                f"{ledger}, line {number}, says nothing of a hunt ({error}). Remove it, and hunt on."
+            ) from None
+    return spans
 
 
 class Total(Struct, frozen=True):

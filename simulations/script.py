@@ -5,6 +5,7 @@ read, and shrunk line by line.
 """
 
 import random
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -108,6 +109,22 @@ class Fault(Struct, frozen=True, tag="fault"):
         return f"{self.at:8.3f} s  {self.kind.value}, host {self.target}" + "".join(f", {part}" for part in rest)
 
 
+_BETWEEN = frozenset({
+    FaultKind.SLOW, FaultKind.CLOG, FaultKind.PARTITION, FaultKind.ONE_WAY_PARTITION, FaultKind.LOST_FRAME,
+    FaultKind.DUPLICATED_FRAME, FaultKind.CORRUPTED_FRAME, FaultKind.REORDERED_FRAMES, FaultKind.RESET,
+    FaultKind.HALF_OPEN,
+})  # fmt: skip
+"""From a person to a relay."""
+_EITHERS = frozenset({
+    FaultKind.CRASH_BEFORE_COMMIT, FaultKind.CRASH_AFTER_COMMIT, FaultKind.CRASH_BEFORE_EFFECTS, FaultKind.POWER_CUT,
+    FaultKind.RESTART, FaultKind.FULL_DISK, FaultKind.CLOCK_JUMP, FaultKind.CLOCK_SKEW,
+})  # fmt: skip
+"""Of any host."""
+_RELAYS_OWN = frozenset({
+    FaultKind.WITHHOLD, FaultKind.REPLAY, FaultKind.REORDER, FaultKind.LIE_STORED, FaultKind.LATE,
+    FaultKind.FORGED_CUSTODY, FaultKind.REFUSE, FaultKind.OLD_DISK, FaultKind.GONE, FaultKind.QUEUE_FULL,
+})  # fmt: skip
+
 Line: TypeAlias = Say | Fault
 
 
@@ -138,8 +155,30 @@ class Script(Struct, frozen=True):
 
 
 def decode(data: bytes) -> Script:
-    """Raises msgspec.ValidationError, which names the field."""
-    return json.decode(data, type=Script)
+    """Raises msgspec.DecodeError, which names the field, or ValueError: a line is about a host that is none."""
+    script: Script = json.decode(data, type=Script)
+    relays = range(script.people, script.people + script.relays)
+    for line in (*script.lines, *script.reserve):
+        for host, may_be in _hosts_of(line, range(script.people), relays):
+            if host not in may_be:
+                raise ValueError(f"host {host} is none of {may_be.start} to {may_be.stop - 1}, in: {str(line).strip()}")
+    return script
+
+
+def _hosts_of(line: Line, people: range, relays: range) -> Iterator[tuple[int, range]]:
+    """Each host of a line, and which it may be."""
+    if isinstance(line, Say):
+        yield from ((line.sender, people), (line.recipient, people))
+    elif line.kind in _BETWEEN:
+        yield from ((line.target, people), (line.other, relays))
+    elif line.kind in _RELAYS_OWN:
+        yield line.target, relays
+    elif line.kind in _EITHERS:
+        yield line.target, range(relays.stop)
+    else:
+        yield from ((line.target, people), (line.other, people))
+    if isinstance(line, Fault) and line.kind is FaultKind.CLAIMED_TWICE:
+        yield int(line.amount), people
 
 
 class Shape(Struct, frozen=True):
@@ -276,21 +315,14 @@ def draw_fault(chance: random.Random, shape: Shape, contacts: tuple[tuple[int, i
     match kind:
         case FaultKind.SLOW:
             return Fault(at, kind, person, relay, seconds, round(chance.uniform(0.3, 6.0), 3))
-        case (
-            FaultKind.CLOG | FaultKind.PARTITION | FaultKind.ONE_WAY_PARTITION | FaultKind.LOST_FRAME
-            | FaultKind.DUPLICATED_FRAME | FaultKind.CORRUPTED_FRAME | FaultKind.REORDERED_FRAMES
-            | FaultKind.RESET | FaultKind.HALF_OPEN
-        ):  # fmt: skip
+        case kind if kind in _BETWEEN:
             return Fault(at, kind, person, relay, seconds)
-        case (
-            FaultKind.CRASH_BEFORE_COMMIT | FaultKind.CRASH_AFTER_COMMIT | FaultKind.CRASH_BEFORE_EFFECTS
-            | FaultKind.POWER_CUT | FaultKind.RESTART | FaultKind.FULL_DISK
-        ):  # fmt: skip
-            return Fault(at, kind, anybody, 0, seconds)
         case FaultKind.CLOCK_JUMP:
             return Fault(at, kind, anybody, 0, 0.0, chance.choice((-YEAR_SECONDS, -3_600.0, 3_600.0, YEAR_SECONDS)))
         case FaultKind.CLOCK_SKEW:
             return Fault(at, kind, anybody, 0, seconds, round(chance.uniform(0.8, 1.25), 3))
+        case kind if kind in _EITHERS:
+            return Fault(at, kind, anybody, 0, seconds)
         case (
             FaultKind.MALFORMED | FaultKind.HUGE | FaultKind.REPLAYED | FaultKind.FORGED | FaultKind.TRESPASSED
             | FaultKind.BROKEN_OFF
