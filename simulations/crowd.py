@@ -50,7 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     texts_a_minute: float = 1.0
     """Of each person, to a contact at random; a Poisson process."""
     real_crypto: bool = False
-    kept_seconds: float = 30.0
+    kept_seconds: float = 15.0
     """What is settled is purged once it is older than this, and before it is three times as old."""
     timing: Timing = _PROMPT
 
@@ -198,7 +198,6 @@ class Population:
             tx.changes.remove_all([number for number in tx.changes.rows if number <= mark])
             tx.messages.remove_all(_settled(tx.messages.rows.values(), mark))
             tx.invitations.remove_where(state=InvitationState.USED)
-            tx.envelopes.pack()
             tx.forget(self.engine.time - self.plan.kept_seconds)
         for table in tx.tables():
             table.shrink()

@@ -166,11 +166,12 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
         """With their zeros; `equal` names no envelope."""
         return [_whole(row) for row in super().find(limit, **equal)]
 
-    def pack(self) -> None:
-        """Keep without its zeros what is there now and will be read again only if something is lost."""
-        for number, row in list(self.rows.items()):
-            if row.stored_at is not None and len(row.envelope) == ENVELOPE_BYTES:
-                self.update(number, envelope=pack(row.envelope))
+    def update(self, *key: object, **changes: object) -> None:
+        """What is in a relay's custody is kept without its zeros: it is read again only if something is lost."""
+        row = self.rows.get(key[0])
+        if row is not None and changes.get("stored_at") is not None:
+            changes["envelope"] = pack(row.envelope) if len(row.envelope) == ENVELOPE_BYTES else row.envelope
+        super().update(*key, **changes)
 
     def lowest_index(self, contact: int) -> int | None:
         """Of those that are under way."""
