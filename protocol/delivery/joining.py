@@ -152,8 +152,14 @@ def _check(step: Step, invitation: Invitation) -> None:
     if invitation.restricted_to not in (None, fingerprint(own)):
         raise CallerError("This invitation was made for somebody else.")
     known = step.tx.contacts.find(identity=invitation.identity)
-    if any(contact.state is not ContactState.REFUSED for contact in known):
-        raise CallerError("You have this contact already.")
+    for contact in known:
+        if contact.state is ContactState.WAITING:
+            raise CallerError(
+                f"You wait for this person already, as contact {contact.id}: their node has not answered yet. "
+                f"If that invitation came to nothing, remove contact {contact.id}, then accept this one."
+            )
+        if contact.state is not ContactState.REFUSED:
+            raise CallerError(f"You have this contact already: {contact.name}, contact {contact.id}.")
 
 
 def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:

@@ -22,8 +22,8 @@ class Side(Struct, frozen=True):
 
 
 def conversations(world: World) -> Iterator[tuple[Side, Side]]:
-    """Both sides of each conversation that has two; the inviter's first."""
-    sides: dict[tuple[bytes, bytes], Side] = {}
+    """Both sides of each conversation that has two; the inviter's first. Two who invite each other have two of them."""
+    sides: dict[tuple[bytes, bytes, bool], Side] = {}
     for person in world.people:
         with person.disk.look() as tx:
             profile = tx.profile.get(1)
@@ -31,10 +31,10 @@ def conversations(world: World) -> Iterator[tuple[Side, Side]]:
             for contact in tx.contacts.find():
                 if contact.state is not ContactState.REFUSED:
                     messages = tx.messages.find(contact=contact.id)
-                    sides[profile.identity, contact.identity] = Side(person, contact, messages)
-    for (own, other), side in sides.items():
-        if side.contact.inviter and (other, own) in sides:
-            yield side, sides[other, own]
+                    sides[profile.identity, contact.identity, contact.inviter] = Side(person, contact, messages)
+    for (own, other, inviter), side in sides.items():
+        if inviter and (joiner := sides.get((other, own, False))) is not None:
+            yield side, joiner
 
 
 def one_sided(world: World) -> list[Side]:

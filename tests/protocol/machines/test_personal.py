@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from protocol.errors import CallerError, DiskFullError
 from protocol.machines.personal import Personal
-from protocol.operations import Accept, CancelInvitation, Invite
+from protocol.operations import Accept, CancelInvitation, Invite, RemoveContact
 from protocol.wire.commands import Command, Delivery
 from tests.protocol.machines.world import FAST, Person, RelayHost, World
 
@@ -209,6 +209,27 @@ def test_an_invitation_is_used_once(tmp_path: Path) -> None:
         dave.get(Accept(invited.link, None, None))
     with pytest.raises(CallerError, match="your own invitation"):
         alice.get(Accept(alice.get(Invite(1_440, None)).link, None, None))
+
+
+def test_who_waits_already_is_told_how_a_new_invitation_helps(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, _, first, second = couple(world)
+    carol = world.person("carol")
+    carol.use(first, second)
+    one, other = (alice.get(Invite(1_440, None)).link for _ in range(2))
+    alice.crash()
+    carol.get(Accept(one, None, None))
+    with pytest.raises(CallerError, match=r"You wait for this person already, as contact 1: .* remove contact 1"):
+        carol.get(Accept(other, None, None))
+    carol.get(RemoveContact(1))
+    carol.get(Accept(other, None, None))
+    alice.boot()
+    world.run(20)
+    carol.send("at last", contact=2)
+    world.run(20)
+    assert "at last" in alice.texts(2) + alice.texts(3)
+    with pytest.raises(CallerError, match="You have this contact already: alice, contact 2"):
+        carol.get(Accept(alice.get(Invite(1_440, None)).link, None, None))
 
 
 def test_a_withdrawn_or_expired_invitation_opens_nothing(tmp_path: Path) -> None:
