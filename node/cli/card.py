@@ -27,7 +27,7 @@ def list_cards(*, json: Json = False, where: Where = HERE) -> None:
             ((row["name"], row["host"], str(len(row["links"])), clock(row["expires"])) for row in rows),
         )
     else:
-        print("You are found under no name. To be: kassiber card publish NAME")
+        print(f"You are found under no name. To be: kassiber card publish NAME{where.words}")
 
 
 @app.command
@@ -42,7 +42,7 @@ def publish(name: str, /, *, relay: At = None, where: Where = HERE) -> None:
         rows = [row for row in client.request("GET", "/v1/cards")["cards"] if row["name"] == name]
     host = rows[-1]["host"].partition("://")[2]
     print(f"You are found as {name}@{host}. What others type: kassiber accept {name}@{rows[-1]['relay']}")
-    print("Four people may take it at once; your node makes more invitations each hour while it runs: kassiber up")
+    print("Four people may take it at once; your node makes more invitations each hour while it runs.")
 
 
 @app.command

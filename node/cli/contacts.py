@@ -31,7 +31,7 @@ def list_contacts(*, json: Json = False, where: Where = HERE) -> None:
             print_json(row)
         return
     if not rows:
-        print("No contacts yet. Make one: kassiber invite, or kassiber accept LINK")
+        print(f"No contacts yet. Make one: kassiber invite{where.words}, or kassiber accept LINK{where.words}")
         return
     print_table(
         ("", "NAME", "VERIFIED", "UNREAD", "ROUTE", "STATE"),

@@ -46,11 +46,14 @@ def init(
         discard_profile(profile)
         raise
     print(f"Made a profile in {profile.directory}")
+    here = where.words
     if not addresses:
-        print("It has no relay: the first invitation that you accept brings one, or: kassiber relays follow LIST")
+        print(
+            f"It has no relay: the first invitation that you accept brings one, or: kassiber relays follow LIST{here}"
+        )
     elif len(addresses) == 1:
-        print("It has one relay. A second one, of somebody else's, keeps you reachable: kassiber relays add ADDRESS")
-    print("Start the node: kassiber up")
+        print(f"It has one relay. A second, of somebody else's, keeps you reachable: kassiber relays add ADDRESS{here}")
+    print(f"Start the node: kassiber up{here}")
 
 
 def check_name(name: str) -> str:

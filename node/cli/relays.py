@@ -49,7 +49,9 @@ def list_relays(*, json: Json = False, where: Where = HERE) -> None:
             ),
         )
     else:
-        print("No relays. Add one, better two: kassiber relays add ADDRESS; or follow a list: kassiber relays follow")
+        print(
+            f"No relays. Add one, better two: kassiber relays add ADDRESS{where.words}; or follow a list: relays follow"
+        )
 
 
 @app.command
@@ -139,7 +141,7 @@ def lists(number: Annotated[int | None, Parameter(help="Show what this one names
             ),
         )  # fmt: skip
     else:
-        print("No lists. Follow one: kassiber relays follow FILE, or a link, or a relay's address")
+        print(f"No lists. Follow one: kassiber relays follow FILE{where.words}, or a link, or a relay's address")
 
 
 @app.command

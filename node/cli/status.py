@@ -17,7 +17,7 @@ def status(*, json: Json = False, where: Where = HERE) -> int:
     if not running:
         if json:
             print_json({"running": False, "profile": str(profile.directory)})
-        print(f"No node is running on {profile.directory}. Start one: kassiber up", file=sys.stderr)
+        print(f"No node is running on {profile.directory}. Start one: kassiber up{where.words}", file=sys.stderr)
         return UNAVAILABLE
     found = client.request("GET", "/v1/status")
     if json:

@@ -37,7 +37,7 @@ def verify(
         print(row["safety_number"])
         print("Verified." if row["verified"] else "Not verified yet. Does the other end show the same? Then enter it:")
         if not row["verified"]:
-            print(f"  kassiber verify {row['contact']} NUMBER")
+            print(f"  kassiber verify {row['contact']} NUMBER{where.words}")
     elif row["verified"]:
         print(f"The numbers are the same. {visible(row['name'])} is verified.")
     else:
