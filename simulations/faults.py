@@ -8,6 +8,7 @@ from protocol.keys import ReceiveId
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
 from protocol.operations import Accept, Configure, ContactMade, Invite, SendText
 from simulations.checkers import Violation
+from simulations.checkers.conversations import Side, conversations
 from simulations.host import Host, PersonHost
 from simulations.malice import Malice
 from simulations.mischief import CheatingRelay
@@ -183,10 +184,19 @@ def _old_disk(world: World, fault: Fault) -> None:
 
 def _gone(world: World, fault: Fault) -> None:
     relay = _relay(world, fault)
+    if any(all(_only_at(side, relay) for side in pair) for pair in conversations(world)):
+        return  # those two would have no place left to meet at (Spec 6 §3)
     world.gone.add(relay.index)
     relay.die(power=True)
     world.distrust(relay)
     world.strike(fault.kind)
+
+
+def _only_at(side: Side, relay: CheatingRelay) -> bool:
+    """Whether this person knows no other place at which the contact is reached."""
+    with side.person.disk.look() as tx:
+        routes = tx.routes.find(contact=side.contact.id)
+    return all(route.relay == relay.key for route in routes)
 
 
 def _queue_full(world: World, fault: Fault) -> None:
