@@ -142,7 +142,8 @@ def _use(step: Step, session: HostSession, queue: OwnQueue) -> None:
         request = session.request(step, Ask.DROP, queue.id)
         step.send(session.connection, Drop(request, queue.receive_id))
         return
-    subscribe(step, session, queue)
+    if not session.asked(Ask.SUBSCRIBE, queue.id):  # of two, the last that it takes holds
+        subscribe(step, session, queue)
     if queue.sealed is not None and queue.contact is not None:
         settle(step, session, queue)
 
