@@ -106,7 +106,7 @@ def replay(
     return 1 if outcome.violation else 0
 
 
-Folder = Annotated[Path, Parameter(help="Where tables and pictures go; made if missing.")]
+Folder = Annotated[Path, Parameter(help="Where tables and pictures go, in place of those that are there.")]
 Dask = Annotated[str | None, Parameter(help='The address of a Dask scheduler, or "local": runs go there.')]
 Seeds = Annotated[
     int | None, Parameter(help="How many runs of each (default: as the scenario says).", validator=_AT_LEAST_ONE)
@@ -177,6 +177,8 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("runs", total=len(jobs))
         rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
+    if not rows:
+        raise CallerError(f'{scenario}: these measures found nothing to tell. Add "cost" to adversary.measures.')
     parquet, csv = write_table(rows, out)
     summary = summarise(read_table(parquet)).rows(named=True)
     print_table(

@@ -90,14 +90,14 @@ def _cost(run: Seen) -> Iterator[Figure]:
     each = run.watched.people * days
     yield Figure("cost", "", 0.0, "megabytes a person a day", float(frames.length.sum()) / each / 1e6)
     yield Figure("cost", "", 0.0, "frames a person a day", frames.rows / each)
-    texts = max(1, len(run.lengths))
+    texts = len(run.lengths) or np.nan  # where nothing is written, nothing can be said of a text
     deposits = int((run.watched.seen.queue >= 0).sum())
     yield Figure("cost", "", 0.0, "frames a text", frames.rows / texts)
     yield Figure("cost", "", 0.0, "envelopes a text", deposits / texts)
     came = run.delays[np.isfinite(run.delays)]
     for share, name in ((50, "delay p50, s"), (99, "delay p99, s")):
         yield Figure("cost", "", 0.0, name, float(np.percentile(came, share)) if len(came) else np.nan)
-    yield Figure("cost", "", 0.0, "texts that came", len(came) / max(1, len(run.delays)))
+    yield Figure("cost", "", 0.0, "texts that came", len(came) / texts)
 
 
 def first_frames(run: Seen) -> Integers:

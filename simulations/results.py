@@ -59,7 +59,8 @@ def read_table(path: Path) -> pl.DataFrame:
     if path.is_dir():
         path = path / "figures.parquet"
     try:
-        return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+        table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+        return table.select(pl.all().exclude("value"), pl.col("value").cast(pl.Float64)).select(table.columns)
     except (OSError, pl.exceptions.PolarsError):
         what = "is no table" if path.exists() else "does not exist"
         raise CallerError(f"{path} {what}. To write one: kassiber sim run SCENARIO --out FOLDER.") from None

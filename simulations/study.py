@@ -31,8 +31,8 @@ class Topology(_Table, frozen=True):
     relays: Annotated[int, Meta(ge=1, le=100)] = 2
     contacts: Annotated[int, Meta(ge=2, le=100, multiple_of=2)] = 4
     """Each person's; even, as they are drawn as rings."""
-    latency_seconds: Annotated[float, Meta(gt=0, le=10)] = 0.05
-    """One way between a node and a relay."""
+    latency_seconds: Annotated[float, Meta(gt=0, le=2)] = 0.05
+    """One way between a node and a relay. With more, handshakes take longer than a node waits for them."""
 
 
 class Workload(_Table, frozen=True):
@@ -145,6 +145,8 @@ def _change(raw: dict[str, Any], key: str, text: str) -> None:
     place = raw
     for part in table.split(".") if table else ():
         place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise CallerError(f"{key!r} cannot be varied: {part} is a value, and has no keys.")
     place[name] = value
 
 

@@ -31,6 +31,11 @@ def plan(path: Path, vary: Sequence[str] = (), seeds: int | None = None) -> list
         if not equals or not values:
             raise CallerError(f"{text!r} says nothing to vary: it should look like topology.people=10,20,50")
         axes.append([(key.strip(), value.strip()) for value in values.split(",")])
+        if any(len(value.split()) != 1 for _, value in axes[-1]):
+            raise CallerError(f"{text!r}: a value that is varied is one word or number, without spaces.")
+    keys = [axis[0][0] for axis in axes]
+    if doubled := next((key for key in keys if keys.count(key) > 1), None):
+        raise CallerError(f"{doubled} is varied twice. Write all of its values at once: {doubled}=10,20,50")
     jobs: list[Job] = []
     for chosen in itertools.product(*axes):
         study = read_study(path, dict(chosen))

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from node.cli.exits import UsageError
 from node.cli.profiles import HERE, SETTLE_SECONDS, Json, Where, node_for
 from node.cli.terminal import clock, print_json
 from node.files import write_private
-from protocol.limits import INVITATION_DAYS
+from protocol.limits import INVITATION_DAYS, MAX_INVITATION_DAYS
 
 DAY_MINUTES = 1_440
 
@@ -25,7 +26,11 @@ def invite(
     where: Where = HERE,
 ) -> None:
     """Make an invitation for one person. Pass it on so that nobody else sees it: who opens it first is your contact."""
-    lifetime = max(1, round(days * DAY_MINUTES))
+    if not 1.0 / DAY_MINUTES <= days <= MAX_INVITATION_DAYS:
+        raise UsageError(
+            f"--days {days:g}: an invitation is good for a minute at least, {MAX_INVITATION_DAYS} days at most."
+        )
+    lifetime = round(days * DAY_MINUTES)
     with node_for(where, settle=SETTLE_SECONDS) as client:
         made = client.request("POST", "/v1/invitations", {"name": name, "lifetime_minutes": lifetime})
     if file is not None:

@@ -1,6 +1,7 @@
 """`kassiber send`: a text from the command line, from standard input byte for byte, or from an editor."""
 
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -38,6 +39,8 @@ def send(
     """
     if text is not None and text.startswith("-") and text != "-" and "--" not in sys.argv:
         raise UsageError(f"{text} is no option of send. To send it as a text: kassiber send CONTACT -- {text}")
+    if not 0.0 <= wait < math.inf:
+        raise UsageError(f"--wait {wait:g}: it should be a number of seconds, 0 or more.")
     content = read_text(text)
     with node_for(where) as client:
         found = find_contact(client, contact)

@@ -34,6 +34,7 @@ Sim = Callable[..., "subprocess.CompletedProcess[bytes]"]
 @pytest.fixture
 def sim(tmp_path: Path) -> Sim:
     (tmp_path / "few.toml").write_text(SCENARIO)
+    (tmp_path / "other.csv").write_text("figure,value\nAUC,many\n")
     drawn = draw(0, Shape())
     (tmp_path / "other.json").write_bytes(replace(drawn, lines=(Say(1.0, 0, 99, 1, 1),)).encode())
     return lambda *arguments: kassiber(tmp_path, "sim", *arguments)
@@ -105,6 +106,10 @@ def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> No
             ("sweep", "few.toml", "--vary", "topology.people=4,three"),
             "topology.people = 'three': expected a whole number",
         ),
+        (("sweep", "few.toml", "--vary", "topology.people.x=4"), "people is a value, and has no keys"),
+        (("sweep", "few.toml", "--vary", "name=a b,c"), "without spaces"),
+        (("sweep", "few.toml", "--vary", "run.seeds=1", "--vary", "run.seeds=2"), "run.seeds is varied twice"),
+        (("plot", "other.csv", "--figure", "AUC"), "other.csv is no table"),
         (("plot", "nowhere", "--figure", "AUC"), "nowhere does not exist"),
         (("plot", "few.toml", "--figure", "AUC"), "few.toml is no table"),
         (("replay", "nowhere.json"), "'nowhere.json' is neither a seed"),
