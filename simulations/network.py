@@ -56,7 +56,7 @@ class Path:
         """Nothing arrives until it is mended; what was sent then arrives late."""
         self.clogged_until = 0.0
         self.harm: Harm | None = None
-        self.held: list[Callable[[], None]] = []
+        self.held: list[tuple[End, Callable[[], None]]] = []
         self.overtaken: tuple[End, bytes] | None = None
         self.draw = uniform
         """A number in [0, 1)."""
@@ -235,8 +235,8 @@ class Network:
         """A cut path is whole again."""
         path.cut = False
         held, path.held = path.held, []
-        for action in held:
-            self.engine.after(path.latency, action)
+        for end, action in held:
+            self.deliver(end, action)
 
     def dial(self, host: "Host", relay: "Host", key: RelayKey, link: Link[Any], group: Group = SHARED) -> End | None:
         """A connection and its first message; None where nobody listens. The link is the dialler's."""
@@ -269,7 +269,7 @@ class Network:
     def deliver(self, end: End, action: Callable[[], None]) -> None:
         """At the other end of this one, in order, when the path lets it through."""
         if end.path.cut:
-            end.path.held.append(action)
+            end.path.held.append((end, action))
         else:
             self.engine.at(end.arrival(), action)
 
