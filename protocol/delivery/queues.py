@@ -142,8 +142,7 @@ def _use(step: Step, session: HostSession, queue: OwnQueue) -> None:
         request = session.request(step, Ask.DROP, queue.id)
         step.send(session.connection, Drop(request, queue.receive_id))
         return
-    if not session.asked(Ask.SUBSCRIBE, queue.id):  # of two, the last that it takes holds
-        subscribe(step, session, queue)
+    subscribe(step, session, queue)
     if queue.sealed is not None and queue.contact is not None:
         settle(step, session, queue)
 
@@ -189,6 +188,8 @@ def refused(step: Step, hosts: Hosts, session: HostSession, queue_id: int, code:
         return
     if queue.state is QueueState.DROPPING:
         step.tx.queues.remove(queue.id)
+    elif session.asked(Ask.CREATE, queue.id):
+        return  # what was asked of it before it was to be made anew
     elif queue.state is QueueState.CREATING:
         rest = step.now.service + step.timing.full_first_seconds
         session.creation_rests[queue.id] = rest
