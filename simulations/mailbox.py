@@ -169,8 +169,8 @@ class DictSealedEnvelopes(DictTable[SealedEnvelope]):
     def update(self, *key: object, **changes: object) -> None:
         """What is in a relay's custody is kept without its zeros: it is read again only if something is lost."""
         row = self.rows.get(key[0])
-        if row is not None and changes.get("stored_at") is not None:
-            changes["envelope"] = pack(row.envelope) if len(row.envelope) == ENVELOPE_BYTES else row.envelope
+        if row is not None and changes.get("stored_at") is not None and len(row.envelope) == ENVELOPE_BYTES:
+            changes["envelope"] = pack(row.envelope)
         super().update(*key, **changes)
 
     def lowest_index(self, contact: int) -> int | None:

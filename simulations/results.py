@@ -60,7 +60,7 @@ def read_table(path: Path) -> pl.DataFrame:
         path = path / "figures.parquet"
     try:
         table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-        return table.select(pl.all().exclude("value"), pl.col("value").cast(pl.Float64)).select(table.columns)
+        return table.with_columns(pl.col("value").cast(pl.Float64))
     except (OSError, pl.exceptions.PolarsError):
         what = "is no table" if path.exists() else "does not exist"
         raise CallerError(f"{path} {what}. To write one: kassiber sim run SCENARIO --out FOLDER.") from None

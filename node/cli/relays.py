@@ -50,7 +50,8 @@ def list_relays(*, json: Json = False, where: Where = HERE) -> None:
         )
     else:
         print(
-            f"No relays. Add one, better two: kassiber relays add ADDRESS{where.words}; or follow a list: relays follow"
+            f"No relays. Add one, better two: kassiber relays add ADDRESS{where.words}; "
+            f"or follow a list: kassiber relays follow LIST{where.words}"
         )
 
 
