@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
-from node.cli.exits import NoInputError
+from node.cli.exits import NoInputError, UsageError
 from node.cli.terminal import print_table
 from protocol.errors import CallerError
 
@@ -140,9 +140,12 @@ def sweep(
     dask: Dask = None,
 ) -> int:
     """Carry out a scenario with other values in the place of some of its own."""
+    across = vary[0].partition("=")[0].strip()
+    if figure is not None:
+        _need_numbers(vary[0])
     code = _study(scenario, vary, out, seeds, processes, dask)
     if figure is not None:
-        _draw(out, figure, vary[0].partition("=")[0], out / _file_name(figure), None)
+        _draw(out, figure, across, out / _file_name(figure), None)
     return code
 
 
@@ -168,15 +171,22 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     _need_arrays()
-    from simulations.results import read_table, summarise, write_table
+    from simulations.results import make_folder, read_table, summarise, write_table
     from simulations.statistics import LEAST_RUNS
     from simulations.sweeping import carry_out_all, plan
 
     jobs = plan(scenario, vary, seeds)
+    make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("runs", total=len(jobs))
-        rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
+        try:
+            rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
+        except MemoryError:
+            raise CallerError(
+                f"{scenario} needs more memory than there is. Fewer topology.people or workload.hours need less; so do "
+                "fewer runs at once: --processes 1."
+            ) from None
     if not rows:
         raise CallerError(f'{scenario}: these measures found nothing to tell. Add "cost" to adversary.measures.')
     parquet, csv = write_table(rows, out)
@@ -205,6 +215,19 @@ def _draw(table: Path, figure: str, across: str, out: Path, observer: str | None
 
     svg, png = draw(read_table(table), figure, across, out, observer)
     print(f"Drawn: {svg} and {png}")
+
+
+def _need_numbers(varied: str) -> None:
+    """Of what a figure is to be drawn against. Raises UsageError."""
+    key, equals, values = varied.partition("=")
+    for value in values.split(",") if equals else ():
+        try:
+            float(value)
+        except ValueError:
+            raise UsageError(
+                f"--figure is drawn against what is varied first, {key}, and {value!r} is no number. "
+                "Vary a number first, or leave --figure out, and draw afterwards: kassiber sim plot"
+            ) from None
 
 
 def _file_name(figure: str) -> str:

@@ -13,6 +13,8 @@ from simulations.results import summarise
 
 mpl.use("Agg")
 _LINE_STYLES = ("-", "--", "-.", ":")
+_LEGEND_INCHES = 0.17
+"""Of a line; where there are many the picture grows, so that they leave as much of it to the axes as ever."""
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 mpl.rcParams.update(
     {
@@ -27,14 +29,14 @@ mpl.rcParams.update(
 
 
 def plot(table: pl.DataFrame, figure: str, across: str, path: Path, observer: str | None = None) -> tuple[Path, Path]:
-    """`path` with .svg and .png: `figure` against `across`, a line for each observer and each other variation.
+    """`path` with .svg and .png behind: `figure` against `across`, a line for each observer and each other variation.
 
     `across`: a key that a sweep varied (`topology.people`), or `window_seconds`. Raises CallerError: no such figure,
     nothing to draw.
     """
     chosen = _choose(summarise(table), figure, observer)
     lines = _lines(chosen, across)
-    size, axes = plt.subplots(figsize=(4.5, 3.0), layout="constrained")
+    size, axes = plt.subplots(figsize=(4.5, 3.0 + _LEGEND_INCHES * max(0, len(lines) - 4)), layout="constrained")
     for number, (name, points) in enumerate(lines.items()):
         x, mean, half = zip(*sorted(points), strict=True)
         axes.errorbar(
@@ -45,7 +47,7 @@ def plot(table: pl.DataFrame, figure: str, across: str, path: Path, observer: st
     axes.set_ylabel(figure)
     if any(lines):
         size.legend(loc="outside upper left", frameon=False)  # whatever the data, it covers none of them
-    files = path.with_suffix(".svg"), path.with_suffix(".png")
+    files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
     size.savefig(files[1], dpi=200, metadata={"Software": None})
     files[0].write_bytes(as_svg(size))
     return files
@@ -64,11 +66,13 @@ def _choose(summary: pl.DataFrame, figure: str, observer: str | None) -> pl.Data
     if chosen.is_empty():
         known = ", ".join(repr(name) for name in summary["figure"].unique(maintain_order=True))
         raise CallerError(f"There is no figure {figure!r} in this table. There are: {known}.")
-    if observer is not None:
-        chosen = chosen.filter(pl.col("observer") == observer)
-        if chosen.is_empty():
-            raise CallerError(f"Nothing of {figure!r} was seen by {observer!r} in this table.")
-    return chosen
+    if observer is None:
+        return chosen
+    seen = chosen.filter(pl.col("observer") == observer)
+    if seen.is_empty():
+        known = ", ".join(repr(name) for name in chosen["observer"].unique(maintain_order=True))
+        raise CallerError(f"Nothing of {figure!r} was seen by {observer!r} in this table. It was seen by: {known}.")
+    return seen
 
 
 def _lines(chosen: pl.DataFrame, across: str) -> dict[str, list[tuple[float, float, float]]]:

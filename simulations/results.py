@@ -1,5 +1,6 @@
 """Tidy tables of figures: one row a figure and run, with all that is needed to make it again."""
 
+import tempfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,9 +45,20 @@ def to_rows(origin: Origin, figures: Iterable[Figure]) -> list[dict[str, object]
     return [about | figure._asdict() for figure in figures]
 
 
+def make_folder(folder: Path) -> None:
+    """For a table, before it is worked for. Raises CallerError: none can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CallerError(
+            f"{folder} can hold no table: {error.strerror}. Choose another folder: --out FOLDER"
+        ) from None
+
+
 def write_table(rows: list[dict[str, object]], folder: Path, name: str = "figures") -> tuple[Path, Path]:
-    """`figures.parquet` and `figures.csv`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """`figures.parquet` and `figures.csv` in a folder of `make_folder`'s."""
     table = pl.DataFrame(rows, infer_schema_length=None).sort("changes", "seed", maintain_order=True)
     parquet, csv = folder / f"{name}.parquet", folder / f"{name}.csv"
     table.write_parquet(parquet)

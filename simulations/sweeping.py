@@ -5,6 +5,7 @@ A run is a pure function of study and seed, so it does not matter where it is do
 
 import itertools
 import multiprocessing
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
@@ -13,6 +14,9 @@ from typing import Any, NamedTuple
 
 from protocol.errors import CallerError
 from simulations.study import Study, read_study
+
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""Between values; not inside of a list."""
 
 
 class Job(NamedTuple):
@@ -24,13 +28,16 @@ class Job(NamedTuple):
 
 
 def plan(path: Path, vary: Sequence[str] = (), seeds: int | None = None) -> list[Job]:
-    """Every combination of `vary` (`topology.people=10,20,50`), with every seed. Raises CallerError."""
+    """Every combination of `vary` (`topology.people=10,20,50`), with every seed. Raises CallerError.
+
+    A list is a value too: `adversary.measures=["cost"],["cost","size"]`.
+    """
     axes: list[list[tuple[str, str]]] = []
     for text in vary:
         key, equals, values = text.partition("=")
         if not equals or not values:
             raise CallerError(f"{text!r} says nothing to vary: it should look like topology.people=10,20,50")
-        axes.append([(key.strip(), value.strip()) for value in values.split(",")])
+        axes.append([(key.strip(), value.strip()) for value in _COMMA.split(values)])
         if any(len(value.split()) != 1 for _, value in axes[-1]):
             raise CallerError(f"{text!r}: a value that is varied is one word or number, without spaces.")
     keys = [axis[0][0] for axis in axes]
@@ -85,7 +92,11 @@ def _on_pool(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, list[di
 def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[int, list[dict[str, object]]]]:
     distributed: Any = import_module("distributed")  # untyped, and only wanted here
     local = distributed.LocalCluster(threads_per_worker=1, dashboard_address=":0") if address == "local" else None
-    with distributed.Client(address if local is None else local) as client:
+    try:
+        scheduler = distributed.Client(address if local is None else local)
+    except (OSError, ValueError) as error:
+        raise CallerError(f'--dask {address}: no scheduler answers there ({error}). Name one, or "local".') from None
+    with scheduler as client:
         numbers = {client.submit(carry_out, job, pure=False): number for number, job in enumerate(jobs)}
         for future in distributed.as_completed(list(numbers)):
             yield numbers[future], future.result()

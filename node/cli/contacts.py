@@ -1,14 +1,15 @@
 """`kassiber contacts`: list, rename, remove; and how a command finds the contact that a person names."""
 
+import sys
 import unicodedata
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from node.api.client import Client
 from node.cli.exits import NoInputError
 from node.cli.profiles import GATHER_SECONDS, HERE, SETTLE_SECONDS, Json, Where, node_for
-from node.cli.terminal import print_json, print_table
+from node.cli.terminal import print_json, print_table, visible
 
 _STATES = {
     "waiting": "waiting for their first reply",
@@ -58,11 +59,30 @@ def rename(contact: str, name: str, /, *, where: Where = HERE) -> None:
 
 
 @app.command
-def remove(contact: str, /, *, where: Where = HERE) -> None:
+def remove(
+    contact: str,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask at a terminal.")] = False,
+    where: Where = HERE,
+) -> None:
     """Remove a contact with all messages. Their way to you is gone: the queues are erased at the relays."""
     with node_for(where, settle=SETTLE_SECONDS) as client:
         found = find_contact(client, contact)
+        name = visible(found["name"])
+        if sys.stdin.isatty() and not yes and not _agrees(f"Remove {name}, and all messages with them, for good?"):
+            print("Nothing was removed.")
+            return
         client.request("DELETE", f"/v1/contacts/{found['contact']}")
+    print(f"Removed {name}, and all messages with them.")
+
+
+def _agrees(question: str) -> bool:
+    try:
+        return input(f"{question} y or n: ").strip().casefold() in {"y", "yes"}
+    except EOFError:
+        print()
+        return False
 
 
 def find_contact(client: Client, wanted: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def list_invitations(*, json: Json = False, where: Where = HERE) -> None:
 
 
 @app.command
-def cancel(invitation: int, /, *, where: Where = HERE) -> None:
+def withdraw(invitation: int, /, *, where: Where = HERE) -> None:
     """Withdraw an invitation: its relays forget it."""
     with node_for(where, settle=SETTLE_SECONDS) as client:
         rows = client.request("GET", "/v1/invitations")["invitations"]

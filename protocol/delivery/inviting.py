@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from protocol.delivery import outbox, pairing, queues, routes
+from protocol.delivery.contacts import clean_name
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.items import announce_routes, queue_profile
 from protocol.delivery.own import own_profile, own_relays
@@ -56,13 +57,14 @@ def make_invitation(step: Step, hosts: Hosts, lifetime_minutes: int, name: str |
     if not 0 < lifetime_minutes <= MAX_INVITATION_DAYS * 1_440:
         raise CallerError(f"An invitation lasts between a minute and {MAX_INVITATION_DAYS} days.")
     if sum(step.tx.invitations.count(state=state) for state in OPEN) >= MAX_OPEN_INVITATIONS:
-        raise CallerError(f"There are {MAX_OPEN_INVITATIONS} open invitations already; cancel some first.")
+        raise CallerError(f"There are {MAX_OPEN_INVITATIONS} open invitations already; withdraw some first.")
     secret = InvitationSecret(step.entropy.secret(32))
     dh, kem = DhPrivate(step.entropy.secret(32)), KemSeed(step.entropy.secret(64))
     expires = Minute(step.now.minute + lifetime_minutes)
     drop_at = step.now.service + lifetime_minutes * 60.0
+    given = None if name is None else clean_name(name)
     blank = OwnInvitation(
-        0, InvitationState.OPEN, secret, dh, kem, b"", step.now.wall, expires, drop_at, None, name
+        0, InvitationState.OPEN, secret, dh, kem, b"", step.now.wall, expires, drop_at, None, given
     )  # fmt: skip
     number = step.tx.invitations.add(blank)
     made = [

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from protocol.crypto.proofs import claim_message
 from protocol.delivery import entries, outbox, queues, routes
+from protocol.delivery.contacts import clean_name
 from protocol.delivery.hosts import Hosts
 from protocol.delivery.inviting import identity_keys
 from protocol.delivery.own import own_profile, own_relays
@@ -91,6 +92,7 @@ def begin(
             "Whoever invited you has no relay, and you have none either: add one with 'kassiber relays add ADDRESS', "
             "or listen with 'up --listen', then accept again."
         )
+    name = None if name is None else clean_name(name)
     for known in step.tx.joining.find(secret=secret):
         merged = msgpack.encode(_merge(_candidates.decode(known.candidates), candidates))
         again = replace(known, encoded=known.encoded or encoded, name=name or known.name, candidates=merged)

@@ -89,9 +89,22 @@ def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> No
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "policy.kind", "--out", "auc")
     assert ended.returncode != 0
     assert b"policy.kind" in ended.stderr
-    ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--out", "auc")
+    ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--observer", "martian")
+    assert b"seen by 'martian' in this table. It was seen by: 'global'." in ended.stderr
+    ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--out", "auc.v1.5")
     assert ended.returncode == 0, ended.stderr
-    _is_picture(tmp_path / "auc")
+    _is_picture(tmp_path / "auc.v1.5")
+
+
+def test_lists_are_varied_as_they_are_written(tmp_path: Path, sim: Sim) -> None:
+    ended = sim("sweep", "few.toml", "--vary", 'adversary.measures=["cost"],["cost","size"]', "--seeds", "1")
+    assert ended.returncode == 0, ended.stderr
+    table = pl.read_parquet(tmp_path / "results" / "figures.parquet")
+    assert {(row["changes"], row["measure"]) for row in table.iter_rows(named=True)} == {
+        ('adversary.measures=["cost"]', "cost"),
+        ('adversary.measures=["cost","size"]', "cost"),
+        ('adversary.measures=["cost","size"]', "size"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,8 @@ def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> No
         (("run", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
         (("run", "few.toml", "--seeds", "0"), "--seeds"),
         (("run", "few.toml", "--processes", "-1"), "--processes"),
+        (("run", "few.toml", "--out", "few.toml"), "few.toml can hold no table: File exists. Choose another folder"),
+        (("run", "few.toml", "--dask", "nowhere"), "--dask nowhere: no scheduler answers there"),
         (("sweep", "few.toml", "--vary", "people"), "'people' says nothing to vary"),
         (("sweep", "few.toml", "--vary", "topology.peeple=4"), "Did you mean 'people'?"),
         (
@@ -109,6 +124,11 @@ def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> No
         (("sweep", "few.toml", "--vary", "topology.people.x=4"), "people is a value, and has no keys"),
         (("sweep", "few.toml", "--vary", "name=a b,c"), "without spaces"),
         (("sweep", "few.toml", "--vary", "run.seeds=1", "--vary", "run.seeds=2"), "run.seeds is varied twice"),
+        (
+            ("sweep", "few.toml", "--vary", "policy.kind=direct,batched", "--figure", "AUC"),
+            "--figure is drawn against what is varied first, policy.kind, and 'direct' is no number",
+        ),
+        (("sweep", "few.toml", "--vary", "adversary.targets=[1,2],3"), "adversary.targets = [1, 2]: expected a whole"),
         (("plot", "other.csv", "--figure", "AUC"), "other.csv is no table"),
         (("plot", "nowhere", "--figure", "AUC"), "nowhere does not exist"),
         (("plot", "few.toml", "--figure", "AUC"), "few.toml is no table"),
@@ -148,5 +168,5 @@ def _means(folder: Path) -> dict[str, float]:
 
 
 def _is_picture(path: Path) -> None:
-    assert ElementTree.parse(path.with_suffix(".svg")).getroot().tag.endswith("svg")
-    assert path.with_suffix(".png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert ElementTree.parse(f"{path}.svg").getroot().tag.endswith("svg")
+    assert Path(f"{path}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

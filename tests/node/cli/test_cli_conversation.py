@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.node.cli.program import KASSIBER, environment, kassiber, running
+from tests.node.cli.typing_person import type_into
 
 pytestmark = pytest.mark.journey
 
@@ -153,9 +154,16 @@ def test_contacts_are_renamed_and_removed_and_invitations_withdrawn(tmp_path: Pa
             "open",
             "used",
         ]
-        alice("invitations", "cancel", "2")
-        alice("invitations", "cancel", "7", code=66)
+        alice("invitations", "withdraw", "2")
+        alice("invitations", "withdraw", "7", code=66)
         bob("accept", withdrawn, code=65)
-        alice("contacts", "remove", "Uncle Bob")
+        alice("invite", "--name", "x" * 65, code=65)
+        bob("accept", "--name", "two\nlines", alice("invite").split()[0], code=65)
+        asked = type_into(alice.directory, ["contacts", "remove", "Uncle Bob", "--credential-file", "key"], "n")
+        assert asked[0] == 0
+        assert "Remove Uncle Bob, and all messages with them, for good?" in asked[1]
+        assert "Nothing was removed." in asked[1]
+        assert json.loads(alice("contacts", "--json"))["name"] == "Uncle Bob"
+        assert alice("contacts", "remove", "Uncle Bob") == "Removed Uncle Bob, and all messages with them.\n"
         assert alice("contacts", "--json") == ""
         bob("send", "--wait", "3", "Alice", "are you there?", code=75)
