@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from protocol.crypto.suite import RealSuite, Suite
+from protocol.crypto.suite import KEM_KEYS, RealSuite, Suite
 from protocol.delivery.contacts import new_profile
 from protocol.keys import RelayKey
 from protocol.limits import QUEUE_QUOTA_ENVELOPES
@@ -65,7 +65,7 @@ class Population:
         self.network = Network(self.engine, LATENCY_SECONDS, JITTER, lambda source, destination: self.chance.random)
         self.sent = 0
         """Texts that a node took into its outbox."""
-        self.suite: Suite = RealSuite() if plan.real_crypto else ToySuite()
+        self.suite: Suite = RealSuite(KEM_KEYS * plan.people) if plan.real_crypto else ToySuite()
         self.relays = [
             RelayHost(
                 self.engine, self.network, plan.people + number, f"relay{number}", self.suite, plan.timing,

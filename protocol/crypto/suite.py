@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 import struct
-from functools import lru_cache
-from typing import Protocol
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem
@@ -19,6 +20,9 @@ from protocol.errors import Code, PeerError
 from protocol.keys import DhPrivate, DhPublic, KemCiphertext, KemPublic, KemSeed, RelayKey, Signature, SigningKey
 
 _SHA256 = SHA256()
+_KemPair: TypeAlias = tuple[mlkem.MLKEM768PrivateKey, KemPublic]
+KEM_KEYS = 256
+"""A node's: those of the contacts with whom words go to and fro."""
 _frame_nonce = struct.Struct("<4xQ").pack
 
 
@@ -58,6 +62,10 @@ class RealSuite:
     checked here: a peer's refused, our own asserted.
     """
 
+    def __init__(self, kem_keys: int = KEM_KEYS) -> None:
+        """`kem_keys`: ML-KEM keys of either kind that are kept ready for use."""
+        self._kem_pair, self._kem_public_key = _kem_keys(kem_keys)
+
     def dh_public(self, private: DhPrivate) -> DhPublic:
         """The public half of a 32-byte X25519 key."""
         assert len(private) == 32
@@ -75,18 +83,18 @@ class RealSuite:
 
     def kem_public(self, seed: KemSeed) -> KemPublic:
         """The 1,184-byte encapsulation key of a seed (FIPS 203 §7.1)."""
-        return _kem_pair(seed)[1]
+        return self._kem_pair(seed)[1]
 
     def kem_check(self, public: KemPublic) -> None:
         """Raises PeerError BAD_KEY for a key that cannot be encapsulated to (FIPS 203 §7.2).
 
         A key is checked when it comes: found out only when it is used, it would fail our own sending.
         """
-        _kem_public_key(public)
+        self._kem_public_key(public)
 
     def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]:
         """Shared secret 32 and ciphertext 1,088, with OpenSSL's own randomness. Raises PeerError BAD_KEY."""
-        secret, ciphertext = _kem_public_key(public).encapsulate()
+        secret, ciphertext = self._kem_public_key(public).encapsulate()
         return secret, KemCiphertext(ciphertext)
 
     def kem_decapsulate(self, seed: KemSeed, ciphertext: KemCiphertext) -> bytes:
@@ -96,7 +104,7 @@ class RealSuite:
         """
         if len(ciphertext) != 1_088:
             raise PeerError(Code.BAD_KEY, "an ML-KEM-768 ciphertext has 1,088 bytes")
-        return _kem_pair(seed)[0].decapsulate(ciphertext)
+        return self._kem_pair(seed)[0].decapsulate(ciphertext)
 
     def kdf(self, salt: bytes | None, secret: bytes, info: bytes, length: int) -> bytes:
         """HKDF-SHA256 (RFC 5869)."""
@@ -177,14 +185,18 @@ class RealSuite:
         return DhPrivate(sodium.crypto_sign_ed25519_sk_to_curve25519(key))
 
 
-@lru_cache(maxsize=256)
-def _kem_pair(seed: KemSeed) -> tuple[mlkem.MLKEM768PrivateKey, KemPublic]:
+@cache
+def _kem_keys(most: int) -> tuple[Callable[[KemSeed], _KemPair], Callable[[KemPublic], mlkem.MLKEM768PublicKey]]:
+    """What the suites of one size share: worlds make one after the other."""
+    return lru_cache(most)(_kem_pair), lru_cache(most)(_kem_public_key)
+
+
+def _kem_pair(seed: KemSeed) -> _KemPair:
     """Expanding a seed costs 120 µs; a pure function of it, so caching is safe at every rollback."""
     private = mlkem.MLKEM768PrivateKey.from_seed_bytes(seed)
     return private, KemPublic(private.public_key().public_bytes_raw())
 
 
-@lru_cache(maxsize=256)
 def _kem_public_key(public: KemPublic) -> mlkem.MLKEM768PublicKey:
     """Decoding a key costs 26 µs, once for checking it and for using it."""
     try:
