@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from node import files
 from node.store.migrations import Step, check_version, migrate
+from protocol.crypto.suite import sha256
 from protocol.errors import DiskBrokenError, DiskFullError, StoreError
 
 PAGE_BYTES = 4_096
@@ -25,6 +26,7 @@ MOST_LOG_BYTES = 16 * 2**20
 """What a write-ahead log that once grew is cut back to."""
 BUSY_MILLISECONDS = 5_000
 
+_SALT_BYTES = 16
 _FULL = 13
 _SHM_SIZE = 4_874  # an I/O error by name, a full disk in fact: the log's index could not grow
 _BROKEN = frozenset((8, 10, 11, 14, 15, 26))  # READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
@@ -163,19 +165,47 @@ def _connect(path: Path, key: bytes | None, one_thread: bool = True) -> sqlite3.
     if key is None:
         return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=one_thread)
     assert len(key) == 32, "SQLCipher's raw key"
+    connection = _connect_encrypted(path, one_thread)
+    apply_key(connection, key)
+    if not _opens(connection):  # made when salts were random, perhaps
+        connection.close()
+        connection = _connect_encrypted(path, one_thread)
+        apply_key(connection, key, salt=b"")
+    return connection
+
+
+def _connect_encrypted(path: Path, one_thread: bool) -> sqlite3.Connection:
     from sqlcipher3 import dbapi2 as sqlcipher  # noqa: PLC0415 - a plain relay needs no SQLCipher
 
     # The same interface as sqlite3 in classes of its own.
     opened = sqlcipher.connect(path, isolation_level=None, cached_statements=256, check_same_thread=one_thread)
-    connection = cast("sqlite3.Connection", opened)
-    apply_key(connection, key)
-    return connection
+    return cast("sqlite3.Connection", opened)
 
 
-def apply_key(connection: sqlite3.Connection, key: bytes) -> None:
-    """What a fresh SQLCipher connection is told before all else. `key`: 32 bytes."""
+def _salt(key: bytes) -> bytes:
+    """SQLCipher's salt. What follows from the key cannot be lost.
+
+    A random one is in the file alone, in its first sector. If the power failed while that was written, and left garbage
+    there, the log would still hold all that belongs there, and nothing could read it.
+    """
+    return sha256(b"kassiber database salt", key)[:_SALT_BYTES]
+
+
+def _opens(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except Exception as error:  # noqa: BLE001 - anything else meets whoever uses it, who can say what it means
+        return not isinstance(store_error(error), DiskBrokenError)
+    return True
+
+
+def apply_key(connection: sqlite3.Connection, key: bytes, salt: bytes | None = None) -> None:
+    """What a fresh SQLCipher connection is told before all else. `key`: 32 bytes.
+
+    `salt`: 16 bytes, those of the key by default; none: whatever is in the file.
+    """
     connection.execute("PRAGMA cipher_log_level = NONE")
-    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}{(_salt(key) if salt is None else salt).hex()}'\"")
     connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")  # processors help with it: a fifth less a commit
 
 

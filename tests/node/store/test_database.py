@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlcipher3 import dbapi2 as sqlcipher
 
 from node.store import ballast
 from node.store.ballast import BALLAST_BYTES, Ballast
@@ -17,6 +18,7 @@ from node.store.database import (
     CHECKPOINT_CHANGES,
     Schema,
     WriteAheadLog,
+    apply_key,
     open_database,
     open_reader,
     store_error,
@@ -28,6 +30,7 @@ from protocol.errors import CallerError, DiskBrokenError, DiskFullError, StoreEr
 from protocol.keys import ClaimKey, Digest, Minute, QueueNumber, ReceiveId, RecipientKey, SendId, Sequence
 from protocol.limits import ENVELOPE_BYTES
 
+SECTOR_BYTES = 512
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 KEYS = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 FIRST = Schema("test database", 0x4B53_5454, (("CREATE TABLE one (a)",),), "FAST")
@@ -51,6 +54,35 @@ def test_a_new_file_is_for_its_owner_only_and_set_up_to_survive_a_crash(path: Pa
     }
     assert [str(value) for value in settings.values()] == ["wal", "2", "4096", "1", str(FIRST.application_id), "2"]
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+
+
+@KEYS
+def test_garbage_where_the_first_page_was_being_folded_is_mended_from_the_log(path: Path, key: bytes | None) -> None:
+    """The power fails in the middle of a checkpoint: the log is whole, and what it holds is half in the file."""
+    connection = open_database(path, FIRST, key)
+    connection.execute("INSERT INTO one VALUES (7)")
+    found = path.with_name("found.db")
+    for name in ("test.db", "test.db-wal"):
+        shutil.copy(path.with_name(name), path.with_name(name.replace("test", "found")))
+    with found.open("r+b") as file:
+        file.write(os.urandom(SECTOR_BYTES))
+    again = open_database(found, FIRST, key)
+    assert again.execute("SELECT a FROM one").fetchall() == [(7,)]
+    again.close()
+    assert not found.with_name("found.db-wal").exists()
+    assert open_database(found, FIRST, key).execute("SELECT a FROM one").fetchall() == [(7,)]
+
+
+def test_a_file_with_a_salt_of_its_own_is_opened_as_ever(path: Path) -> None:
+    old = sqlcipher.connect(path, isolation_level=None)
+    apply_key(old, KEY, salt=b"")
+    old.execute(f"PRAGMA application_id = {FIRST.application_id}")
+    old.execute("PRAGMA user_version = 1")
+    old.execute("CREATE TABLE one (a)")
+    old.execute("INSERT INTO one VALUES (7)")
+    old.close()
+    for opened in (open_database(path, SECOND, KEY), open_reader(path, SECOND, KEY)):
+        assert opened.execute("SELECT a FROM one").fetchall() == [(7,)]
 
 
 @KEYS
