@@ -91,6 +91,7 @@ class WatchedSuite(RealSuite):
     """
 
     def __init__(self, entropy: SeededEntropy) -> None:
+        super().__init__()
         self._entropy = entropy
         self.keys: dict[bytes, bytes] = {}
         """By the payload's tag, 16 bytes."""

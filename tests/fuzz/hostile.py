@@ -127,6 +127,7 @@ class _Liar(RealSuite):
     """Gives out these bytes as its ML-KEM key."""
 
     def __init__(self, key: bytes) -> None:
+        super().__init__()
         self._key = key
 
     def kem_public(self, seed: KemSeed) -> KemPublic:

@@ -55,6 +55,7 @@ class CountingSuite(RealSuite):
     """The real one; counts signature checks."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.verified = 0
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:

@@ -70,6 +70,7 @@ class PlayedSuite(RealSuite):
     """The real suite, but for the coins of an encapsulation, which OpenSSL does not let anybody choose."""
 
     def __init__(self, *coins: bytes) -> None:
+        super().__init__()
         self.coins = list(coins)
 
     def kem_encapsulate(self, public: KemPublic) -> tuple[bytes, KemCiphertext]:
