@@ -132,7 +132,7 @@ def sweep(
     scenario: Annotated[Path, Parameter(help="A scenario file (TOML).")],
     /,
     *,
-    vary: Annotated[list[str], Parameter(help="topology.people=10,20,50; several of them are combined.")],
+    vary: Annotated[list[str], Parameter(negative="", help="topology.people=10,20,50; several of them are combined.")],
     out: Folder = Path("results"),
     figure: Annotated[str | None, Parameter(help="Draw this figure against what is varied first.")] = None,
     seeds: Seeds = None,
@@ -211,8 +211,9 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
 def _draw(table: Path, figure: str, across: str, out: Path, observer: str | None) -> None:
     _need_arrays()
     from simulations.plotting import plot as draw
-    from simulations.results import read_table
+    from simulations.results import make_folder, read_table
 
+    make_folder(out.parent)
     svg, png = draw(read_table(table), figure, across, out, observer)
     print(f"Drawn: {svg} and {png}")
 

@@ -46,15 +46,13 @@ def to_rows(origin: Origin, figures: Iterable[Figure]) -> list[dict[str, object]
 
 
 def make_folder(folder: Path) -> None:
-    """For a table, before it is worked for. Raises CallerError: none can be written there."""
+    """For a table or picture, before it is worked for. Raises CallerError: nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise CallerError(
-            f"{folder} can hold no table: {error.strerror}. Choose another folder: --out FOLDER"
-        ) from None
+        raise CallerError(f"{folder} can hold no files: {error.strerror}. Choose another folder with --out.") from None
 
 
 def write_table(rows: list[dict[str, object]], folder: Path, name: str = "figures") -> tuple[Path, Path]:

@@ -40,6 +40,8 @@ def plan(path: Path, vary: Sequence[str] = (), seeds: int | None = None) -> list
         axes.append([(key.strip(), value.strip()) for value in _COMMA.split(values)])
         if any(len(value.split()) != 1 for _, value in axes[-1]):
             raise CallerError(f"{text!r}: a value that is varied is one word or number, without spaces.")
+        if len(set(axes[-1])) < len(axes[-1]):
+            raise CallerError(f"{text!r} has a value twice: the same runs would count twice. For more runs: --seeds N")
     keys = [axis[0][0] for axis in axes]
     if doubled := next((key for key in keys if keys.count(key) > 1), None):
         raise CallerError(f"{doubled} is varied twice. Write all of its values at once: {doubled}=10,20,50")

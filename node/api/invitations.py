@@ -14,7 +14,7 @@ DAY_MINUTES = 1_440
 class NewInvitation(Struct, frozen=True, forbid_unknown_fields=True):
     lifetime_minutes: Annotated[int, Meta(ge=1, le=MAX_INVITATION_DAYS * DAY_MINUTES)] = INVITATION_DAYS * DAY_MINUTES
     name: str | None = None
-    """What to call who accepts, until they say their own name."""
+    """What to call who accepts, whatever they call themselves."""
 
 
 async def list_invitations(call: Call) -> Reply:

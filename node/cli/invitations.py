@@ -32,7 +32,7 @@ def list_invitations(*, json: Json = False, where: Where = HERE) -> None:
             ),
         )
     else:
-        print("No invitations yet. Make one: kassiber invite")
+        print(f"No invitations yet. Make one: kassiber invite{where.words}")
 
 
 @app.command
@@ -40,6 +40,10 @@ def withdraw(invitation: int, /, *, where: Where = HERE) -> None:
     """Withdraw an invitation: its relays forget it."""
     with node_for(where, settle=SETTLE_SECONDS) as client:
         rows = client.request("GET", "/v1/invitations")["invitations"]
-        if not any(row["invitation"] == invitation for row in rows):
-            raise NoInputError(f"There is no invitation {invitation}. See: kassiber invitations")
+        state = next((row["state"] for row in rows if row["invitation"] == invitation), None)
+        if state is None:
+            raise NoInputError(f"There is no invitation {invitation}. See: kassiber invitations{where.words}")
+        if state not in {"open", "claimed"}:
+            raise NoInputError(f"Invitation {invitation} is {state} already; there is nothing left to withdraw.")
         client.request("DELETE", f"/v1/invitations/{invitation}")
+    print(f"Withdrew invitation {invitation}.")

@@ -18,7 +18,7 @@ DAY_MINUTES = 1_440
 
 def invite(
     *,
-    name: Annotated[str | None, Parameter(help="What to call who accepts, until they say their own name.")] = None,
+    name: Annotated[str | None, Parameter(help="What you call who accepts, whatever they call themselves.")] = None,
     days: Annotated[float, Parameter(help="How long it is good for, at most 30.")] = INVITATION_DAYS,
     file: Annotated[Path | None, Parameter(help="Write the invitation itself to this file, too.")] = None,
     qr: Annotated[bool | None, Parameter(help="Show the QR code; as a rule on a terminal only.")] = None,

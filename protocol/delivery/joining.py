@@ -161,7 +161,10 @@ def _check(step: Step, invitation: Invitation) -> None:
                 f"If that invitation came to nothing, remove contact {contact.id}, then accept this one."
             )
         if contact.state is not ContactState.REFUSED:
-            raise CallerError(f"You have this contact already: {contact.name}, contact {contact.id}.")
+            raise CallerError(
+                f"You have this contact already: {contact.name}, contact {contact.id}. "
+                f"If they removed you, remove contact {contact.id}, then accept another invitation of theirs."
+            )
 
 
 def _ask(step: Step, hosts: Hosts, row: Joining, first: int) -> None:

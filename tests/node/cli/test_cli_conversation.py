@@ -154,7 +154,8 @@ def test_contacts_are_renamed_and_removed_and_invitations_withdrawn(tmp_path: Pa
             "open",
             "used",
         ]
-        alice("invitations", "withdraw", "2")
+        assert alice("invitations", "withdraw", "2") == "Withdrew invitation 2.\n"
+        alice("invitations", "withdraw", "1", code=66)
         alice("invitations", "withdraw", "7", code=66)
         bob("accept", withdrawn, code=65)
         alice("invite", "--name", "x" * 65, code=65)
