@@ -118,9 +118,9 @@ class Journey(Stage):
         queued = self.ask(name, "POST", "/v1/messages", {"contact": contact, "text": text})
         return str(queued["message_id"])
 
-    def arrives(self, name: str, text: str, state: str = "delivered") -> None:
+    def arrives(self, name: str, text: str, state: str = "delivered", seconds: float = STEP_SECONDS) -> None:
         """Wait until a text of theirs has come so far."""
-        self.until(partial(self.is_state, name, text, state), f"{text[:80]!r} of {name} is not {state}")
+        self.until(partial(self.is_state, name, text, state), f"{text[:80]!r} of {name} is not {state}", seconds)
 
     def talk(self, *lines: tuple[str, str]) -> None:
         """Each line said and delivered before the next."""
