@@ -1,7 +1,7 @@
 """Looks for a seed that breaks a promise: worlds by the hundred thousand, on all cores, resumed where it was stopped.
 
-What was run is kept in a ledger, a line of JSON for each span of seeds; the same seed is never counted twice for one
-commit. `summary` adds it up.
+What was run is kept in a ledger, a line of JSON for each span of seeds; the same seed is never counted twice for the
+same code. `totals` adds it up.
 """
 
 import gc
@@ -9,6 +9,7 @@ import hashlib
 import logging
 import multiprocessing
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -45,9 +46,16 @@ class Span(Struct, frozen=True):
     cpu_seconds: float
     trace: str
     """Hash over the traces of all its seeds."""
+    code: str = ""
+    """`code_name()` of what ran. Empty in lines that are older than it: then the commit says which code it was."""
+
+    @property
+    def ran(self) -> str:
+        """What tells its code from others."""
+        return self.code or self.commit
 
 
-def carry_out_span(commit: str, crypto: str, first: int, count: int, shape: Shape | None = None) -> Span:
+def carry_out_span(commit: str, code: str, crypto: str, first: int, count: int, shape: Shape | None = None) -> Span:
     """In this process."""
     logging.disable(logging.WARNING)  # full disks are what is asked for
     gc.freeze()
@@ -72,18 +80,18 @@ def carry_out_span(commit: str, crypto: str, first: int, count: int, shape: Shap
             failures.append((seed, outcome.violation))
     return Span(
         commit, crypto, first, count, messages, fewest_messages, fewest_faults, dict(sorted(faults.items())), failures,
-        time.process_time() - began, traces.hexdigest(),
+        time.process_time() - began, traces.hexdigest(), code,
     )  # fmt: skip
 
 
 def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | None = None) -> Iterator[Span]:
-    """Carry out `count` seeds that no commit has seen, or from `first`, where this one has not; each span when done.
+    """Carry out `count` seeds that no code has seen, or from `first`, where this one has not; each span when done.
 
     Stopped in the middle, it loses at most the spans under way.
     """
-    commit = commit_name()
+    commit, code = commit_name(), code_name()
     spans = [span for span in read_ledger(ledger) if span.crypto == crypto]
-    seen = {span.first for span in spans if span.commit == commit}
+    seen = {span.first for span in spans if span.ran == code}
     start = first if first is not None else max((span.first + span.count for span in spans), default=0)
     spans_left = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
     context = multiprocessing.get_context("spawn")
@@ -93,7 +101,7 @@ def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | Non
         while True:
             while len(running) <= processes and (at := next(waiting, None)) is not None:
                 size = min(SPAN_SEEDS, start + count - at)
-                running.add(pool.submit(carry_out_span, commit, crypto, at, size))
+                running.add(pool.submit(carry_out_span, commit, code, crypto, at, size))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -120,9 +128,10 @@ def read_ledger(ledger: Path) -> list[Span]:
 
 
 class Total(Struct, frozen=True):
-    """What the ledger says of one commit and crypto."""
+    """What the ledger says of one code and crypto."""
 
     commit: str
+    """The last one that had this code."""
     crypto: str
     seeds: int
     messages: int
@@ -135,19 +144,20 @@ class Total(Struct, frozen=True):
 
 
 def totals(spans: Iterable[Span]) -> list[Total]:
-    """In the order in which the commits come in the ledger."""
+    """In the order in which their codes come in the ledger."""
     groups: dict[tuple[str, str], list[Span]] = {}
     for span in spans:
-        groups.setdefault((span.commit, span.crypto), []).append(span)
-    return [_total(name, group) for name, group in groups.items()]
+        groups.setdefault((span.ran, span.crypto), []).append(span)
+    return [_total(group) for group in groups.values()]
 
 
-def _total(name: tuple[str, str], spans: list[Span]) -> Total:
+def _total(spans: list[Span]) -> Total:
     seeds, cpu = sum(span.count for span in spans), sum(span.cpu_seconds for span in spans)
     return Total(
-        *name, seeds, sum(span.messages for span in spans), min(span.fewest_messages for span in spans),
-        min(span.fewest_faults for span in spans), sum(sum(span.faults.values()) for span in spans),
-        sum(len(span.failures) for span in spans), cpu / 3_600, seeds / cpu * 3_600,
+        spans[-1].commit, spans[-1].crypto, seeds, sum(span.messages for span in spans),
+        min(span.fewest_messages for span in spans), min(span.fewest_faults for span in spans),
+        sum(sum(span.faults.values()) for span in spans), sum(len(span.failures) for span in spans),
+        cpu / 3_600, seeds / cpu * 3_600,
     )  # fmt: skip
 
 
@@ -161,6 +171,24 @@ def commit_name() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return name + "+" * bool(changed)
+
+
+def code_name() -> str:
+    """Of all the code that a world runs: 16 hexadecimal digits, the same for commits between which none of it changed.
+
+    A hash over the files of this project that carrying out a seed imports, in a process of its own.
+    """
+    root = Path(__file__).resolve().parent.parent
+    listing = "import sys, simulations.trial\nfor m in sys.modules.values(): print(getattr(m, '__file__', None) or '')"
+    told = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", listing], cwd=root, check=True, capture_output=True, text=True
+    )
+    packages = [root / name for name in ("node", "protocol", "simulations")]
+    code = hashlib.sha256()
+    for file in sorted(Path(line).resolve() for line in told.stdout.splitlines() if line):
+        if any(package in file.parents for package in packages):
+            code.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
+    return code.hexdigest()[:16]
 
 
 def _git(folder: Path, *arguments: str) -> str:
