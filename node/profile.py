@@ -6,6 +6,7 @@ belongs to a running node only (socket, token) is in the runtime directory, whic
 
 import hashlib
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -151,15 +152,20 @@ def open_profile(directory: Path) -> Profile:
     profile = Profile(directory.expanduser().resolve())
     if not profile.keys.exists() or profile.unfinished.exists():
         raise NoProfileError(
-            f"There is no profile in {profile.directory}. Make one: kassiber init, or name another: --profile DIR"
+            f"There is no profile in {profile.directory}. Make one: kassiber init{_words(directory)}, or name another: "
+            "--profile DIR"
         )
     make_private_directory(profile.directory)
     if not profile.mailbox.exists():
         raise CallerError(
             f"{profile.mailbox} is missing, and with it contacts and messages. Restore it; or move {profile.directory} "
-            "away and begin anew: kassiber init"
+            f"away and begin anew: kassiber init{_words(directory)}"
         )
     return profile
+
+
+def _words(directory: Path) -> str:
+    return "" if directory == default_directory() else f" --profile {shlex.quote(str(directory))}"
 
 
 def discard_profile(profile: Profile) -> None:

@@ -42,12 +42,12 @@ def chat(
         if json:
             Conversation(client, row, client.changes(after or 0), ends_with_input=False).follow_as_json()
         else:
-            _chat_on_terminal(client, row, after)
+            _chat_on_terminal(client, row, after, where.words)
 
 
-def _chat_on_terminal(client: Client, row: dict[str, Any], after: int | None) -> None:
+def _chat_on_terminal(client: Client, row: dict[str, Any], after: int | None, words: str) -> None:
     name = visible(row["name"])
-    mark = "verified" if row["verified"] else f"not verified: kassiber verify {name}"
+    mark = "verified" if row["verified"] else f"not verified: kassiber verify {row['contact']}{words}"
     print(f"-- {name} ({mark}). Lines are sent; Ctrl-D ends. --")
     cursor = client.request("GET", "/v1/status")["last_change"] if after is None else after
     recent: deque[dict[str, Any]] = deque(maxlen=SHOWN_AT_FIRST)

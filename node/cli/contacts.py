@@ -55,7 +55,8 @@ def rename(contact: str, name: str, /, *, where: Where = HERE) -> None:
     """Call a contact what you like; what they call themselves does not change it any more."""
     with node_for(where) as client:
         found = find_contact(client, contact)
-        client.request("PATCH", f"/v1/contacts/{found['contact']}", {"name": name})
+        renamed = client.request("PATCH", f"/v1/contacts/{found['contact']}", {"name": name})
+    print(f"{visible(found['name'])} is called {visible(renamed['name'])} now.")
 
 
 @app.command

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Level: TypeAlias = Literal["ok", "note", "wrong"]
 Finding: TypeAlias = tuple[Level, str, str]
-"""How bad, what is so, what to do."""
+"""How bad, what is so, what to do. `{profile}`: what makes a command be about the profile in question."""
 
 LEAST_FREE_BYTES = 200_000_000
 LEAST_ENTRIES = 3
@@ -38,7 +38,8 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 def doctor(*, json: Json = False, where: Where = HERE) -> int:
     """Check profile, keys, settings, disk, node and relays. Ends with 69 if anything is wrong; asks for nothing."""
     wrong = False
-    for level, what, remedy in examine(where):
+    for level, what, advice in examine(where):
+        remedy = advice.replace("{profile}", where.words)
         wrong = wrong or level == "wrong"
         if json:
             print_json({"level": level, "what": what, "remedy": remedy or None})
@@ -74,7 +75,7 @@ def _keys(profile: Profile) -> Iterator[Finding]:
         return
     yield "ok", f"It is unlocked by {' or '.join(names[type(slot)] for slot in slots)}", ""
     if len(slots) == 1 and isinstance(slots[0], KeyRingSlot):
-        yield "note", "Without the key ring nothing unlocks it", "Set a passphrase too: kassiber passphrase"
+        yield "note", "Without the key ring nothing unlocks it", "Set a passphrase too: kassiber passphrase{profile}"
 
 
 def _settings(profile: Profile) -> Iterator[Finding]:
@@ -141,7 +142,7 @@ def _node(profile: Profile) -> Iterator[Finding]:
             yield from _lists(client.request("GET", "/v1/relay-lists")["lists"])
             return
         with locked(profile):
-            yield "note", "No node is running: nothing is received", "Start it: kassiber up"
+            yield "note", "No node is running: nothing is received", "Start it: kassiber up{profile}"
     except ProfileInUseError:
         yield (
             "wrong",
@@ -180,7 +181,7 @@ def _entries(relays: int) -> Iterator[Finding]:
     yield "ok", "Contacts' relays are reached by your own relays only", ""
     if relays < LEAST_ENTRIES:
         what = f"With {relays} of your own relays some contacts' relays have no entry, or one that sees both ways"
-        yield "note", what, "Add another: kassiber relays add ADDRESS; nothing is sent past an entry instead"
+        yield "note", what, "Add another: kassiber relays add ADDRESS{profile}; nothing is sent past an entry instead"
 
 
 def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -188,7 +189,7 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
 
     if status["version"] != installed_version():
         yield "note", f"The node runs version {status['version']}, this is {installed_version()}", "Restart the node"
-    yield "ok", f"Links send as {status['traffic']} says", "What that hides and costs: kassiber privacy"
+    yield "ok", f"Links send as {status['traffic']} says", "What that hides and costs: kassiber privacy{profile}"
     relays = status["relays"]
     if status["discovery"]:
         yield from _local_network()
@@ -206,17 +207,25 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
         yield (
             "wrong",
             "There is no relay: nobody can reach this node",
-            "Add one: kassiber relays add ADDRESS; or follow a list: kassiber relays follow LIST",
+            "Add one: kassiber relays add ADDRESS{profile}; or follow a list: kassiber relays follow LIST{profile}",
         )
     elif len(relays) == 1:
-        yield "note", "There is one relay: without it nobody reaches you", "Add a second: kassiber relays add ADDRESS"
+        yield (
+            "note",
+            "There is one relay: without it nobody reaches you",
+            "Add a second: kassiber relays add ADDRESS{profile}",
+        )
     if status["queued"]:
         yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", "Links send in their own time"
     for contact in contacts:
         if contact["state"] == "refused":
             yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"
         elif contact["state"] == "active" and not contact["verified"]:
-            yield "note", f"{contact['name']} is not verified", f"Compare: kassiber verify {contact['contact']}"
+            yield (
+                "note",
+                f"{contact['name']} is not verified",
+                f"Compare: kassiber verify {contact['contact']}{{profile}}",
+            )
 
 
 def _relays(relays: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -227,14 +236,14 @@ def _relays(relays: list[dict[str, Any]]) -> Iterator[Finding]:
             yield (
                 "note",
                 f"{relay['host']} lost {missed} of {known} envelopes that it had taken",
-                "They were sent again. If it goes on: kassiber relays remove ADDRESS",
+                "They were sent again. If it goes on: kassiber relays remove ADDRESS{profile}",
             )
         if relay["drops"]:
             lost, sent = relay["loops_lost"], relay["loops_lost"] + relay["loops_returned"]
             yield (
                 "wrong",
                 f"{relay['host']} drops what it is given: of what this node sent to itself, {lost} of {sent} are lost",
-                "Take another: kassiber relays add ADDRESS, then kassiber relays remove ADDRESS",
+                "Take another: kassiber relays add ADDRESS{profile}, then kassiber relays remove ADDRESS{profile}",
             )
         if (relay["connect_seconds"] or 0.0) > SLOW_SECONDS:
             yield "note", f"Connecting to {relay['host']} takes {relay['connect_seconds']:.1f} s", ""
@@ -243,7 +252,7 @@ def _relays(relays: list[dict[str, Any]]) -> Iterator[Finding]:
         yield (
             "note",
             f"All your relays are run by {min(common)}",
-            "Add one of somebody else: kassiber relays add ADDRESS",
+            "Add one of somebody else: kassiber relays add ADDRESS{profile}",
         )
 
 
@@ -259,7 +268,7 @@ def _lists(lists: list[dict[str, Any]]) -> Iterator[Finding]:
             yield (
                 "note",
                 f"The list of relays of {row['publisher']} is over since {day(row['expires'])}",
-                f"Relays in use stay. For the next one: kassiber relays follow '{row['source'] or 'FILE'}'",
+                f"Relays in use stay. For the next one: kassiber relays follow '{row['source'] or 'FILE'}'{{profile}}",
             )
 
 

@@ -38,7 +38,7 @@ def meet(
     with node_for(where, settle=SETTLE_SECONDS) as client:
         state = client.request("POST", "/v1/meeting", {"name": name})
         try:
-            last = _Screen(client, json).follow(state)
+            last = _Screen(client, json, where.words).follow(state)
         except BaseException:
             _leave(client)
             raise
@@ -55,9 +55,10 @@ def _leave(client: Client) -> None:
 class _Screen:
     """What changes, on standard output; lines of standard input are what the person does."""
 
-    def __init__(self, client: Client, json: bool) -> None:
+    def __init__(self, client: Client, json: bool, words: str) -> None:
         self._client = client
         self._json = json
+        self._words = words
         self._call: dict[str, Any] | None = None
 
     def follow(self, begun: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class _Screen:
             if self._json:
                 print_json(state)
             else:
-                for line in news(before, state):
+                for line in news(before, state, self._words):
                     print(line, flush=True)
             before = state
         return before
@@ -116,8 +117,8 @@ class _Screen:
         return self._call is not None and self._call["code"] is not None
 
 
-def news(before: dict[str, Any], state: dict[str, Any]) -> Iterator[str]:
-    """What a person is told of a change."""
+def news(before: dict[str, Any], state: dict[str, Any], words: str = "") -> Iterator[str]:
+    """What a person is told of a change. `words`: what makes a command be about the same profile."""
     if before["anywhere"] is not False and state["anywhere"] is False and state["over"] is None:
         yield "There is no network now on which others could see you. Are you connected to the one that they are in?"
     known = {row["person"] for row in before["people"]}
@@ -135,9 +136,9 @@ def news(before: dict[str, Any], state: dict[str, Any]) -> Iterator[str]:
         if state["wait_seconds"] > 1 and state["over"] is None:
             yield f"Another call is possible in {state['wait_seconds']:.0f} seconds."
     if state["over"] == "time":
-        yield "The five minutes are over. Nobody sees you any more; for more: kassiber meet"
+        yield f"The five minutes are over. Nobody sees you any more; for more: kassiber meet{words}"
     elif state["over"] == "met":
-        yield from _of_contact(before, state)
+        yield from _of_contact(before, state, words)
 
 
 def _of_call(before: dict[str, Any] | None, call: dict[str, Any] | None) -> Iterator[str]:
@@ -152,9 +153,9 @@ def _of_call(before: dict[str, Any] | None, call: dict[str, Any] | None) -> Iter
         yield f"Code: {call['code'][:3]} {call['code'][3:]}. Does {name} see the same? Ask aloud, then type yes or no:"
 
 
-def _of_contact(before: dict[str, Any], state: dict[str, Any]) -> Iterator[str]:
+def _of_contact(before: dict[str, Any], state: dict[str, Any], words: str) -> Iterator[str]:
     name = visible(before["call"]["name"]) if before["call"] else "They"
     if state["contact"] is not None:
-        yield f"{name} is contact {state['contact']}. Write: kassiber chat {state['contact']}"
+        yield f"{name} is contact {state['contact']}. Write: kassiber chat {state['contact']}{words}"
     else:
-        yield f"{name} has accepted, and is a contact as soon as their node has written: kassiber contacts"
+        yield f"{name} has accepted, and is a contact as soon as their node has written: kassiber contacts{words}"

@@ -28,6 +28,8 @@ def passphrase(
     elif key_ring:
         slots.append(new_key_ring_entry(data_key))
     elif not slots:
-        raise CallerError("The key ring is all that unlocks this profile. Set a passphrase first: kassiber passphrase")
+        raise CallerError(
+            f"The key ring is all that unlocks this profile. Set a passphrase first: kassiber passphrase{where.words}"
+        )
     write_slots(profile.keys, slots)
     print("Changed.")

@@ -23,11 +23,11 @@ def status(*, json: Json = False, where: Where = HERE) -> int:
     if json:
         print_json({"running": True, "profile": str(profile.directory)} | found)
     else:
-        _print(found)
+        _print(found, where.words)
     return OK
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], words: str) -> None:
     print(f"Name      {visible(found['name'] or '(none: nobody is told one)')}")
     print(f"Contacts  {found['contacts']}, {found['unread']} unread")
     print(f"Waiting   {counted(found['queued'], 'message')} that no relay has yet")
@@ -41,4 +41,4 @@ def _print(found: dict[str, Any]) -> None:
         why = f": {visible(relay['error'])}" if relay["error"] else ""
         print(f"Relay     {visible(relay['host'])} {relay['state']}{since}{why}")
     if not found["relays"]:
-        print("Relay     none: kassiber relays add ADDRESS")
+        print(f"Relay     none: kassiber relays add ADDRESS{words}")

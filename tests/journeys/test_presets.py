@@ -2,7 +2,8 @@
 
 import pytest
 
-from protocol.traffic.policies import RECEIPT_GAP_SECONDS, Preset
+from protocol.traffic.policies import RECEIPT_GAP_SECONDS
+from protocol.wire.commands import Preset
 from tests.journeys.journey import Journey, free_port
 
 pytestmark = pytest.mark.journey

@@ -147,7 +147,7 @@ def test_contacts_are_renamed_and_removed_and_invitations_withdrawn(tmp_path: Pa
     alice, bob = (Person(tmp_path / name, name.capitalize(), relays) for name in ("alice", "bob"))
     with alice.up(), bob.up():
         bob("accept", alice("invite").split()[0])
-        alice("contacts", "rename", "Bob", "Uncle Bob")
+        assert alice("contacts", "rename", "Bob", "Uncle Bob") == "Bob is called Uncle Bob now.\n"
         assert json.loads(alice("contacts", "--json"))["name"] == "Uncle Bob"
         withdrawn = alice("invite").split()[0]
         assert [row["state"] for row in map(json.loads, alice("invitations", "--json").splitlines())] == [
