@@ -14,11 +14,11 @@ import trio
 from msgspec import Struct
 
 from node.discovery.visible_network import VisibleNetwork
-from node.nearby import HOST as NEARBY_HOST
 from node.store.rows import Reader, RelayRow
 from node.transport.contract import Ended, FrameStream
 from protocol.crypto.suite import RealSuite
 from protocol.delivery.contacts import clean_name
+from protocol.discovery.announcement import NEARBY_HOST
 from protocol.discovery.people import Way
 from protocol.discovery.visible import Attempts, Called, Caller
 from protocol.entropy import Entropy

@@ -18,8 +18,6 @@ from protocol.keys import PairSecret, RelayKey, SendId, SigningKey
 from protocol.link.responder import ResponderLink
 from protocol.timing import Timing
 
-HOST = "ws://nearby.invalid:1"
-"""What contacts are told of a node that is reached on local networks only (RFC 6761 §6.4: no such name exists)."""
 READ_SECONDS = 2.0
 """How often the mailbox is looked at for new secrets, while it changes."""
 
@@ -45,6 +43,7 @@ class Nearby:
         self._rows: dict[int, NearbyRow] = {}
         self._queues: dict[bytes, frozenset[SendId]] = {}
         self._ways: dict[RelayKey, _Way] = {}
+        self._dialled: dict[int, RelayKey] = {}
         host = Host(self._secrets, self._met, self._found, self._lost)
         self._network = LocalNetwork(entropy, timing, host)
 
@@ -59,6 +58,14 @@ class Nearby:
                 await trio.sleep(READ_SECONDS)
                 self._take(await read())
 
+    def contacts(self) -> frozenset[int]:
+        """To whom what is said goes over the local network now: a session that this node dialled there stands."""
+        running = self._running
+        if running is None:
+            return frozenset()
+        states = {contact: running.state_of(relay) for contact, relay in self._dialled.items()}
+        return frozenset(contact for contact, state in states.items() if state and state.state == "connected")
+
     def psk_of(self, relay: RelayKey) -> bytes | None:
         """On what the session rests that is about to be dialled."""
         way = self._ways.get(relay)
@@ -72,9 +79,15 @@ class Nearby:
         """Raises WorldError."""
         way = self._ways[relay]
         way.taken.set()
+
+        async def used(frames: FrameStream) -> None:
+            self._dialled[way.wish.contact] = relay
+            await use(frames)
+
         try:
-            await local_network.dial(way.wish, use)
+            await local_network.dial(way.wish, used)
         finally:
+            self._dialled.pop(way.wish.contact, None)
             if self._ways.get(relay) is way:
                 del self._ways[relay]
             way.over.set()
@@ -120,5 +133,5 @@ class Nearby:
 
 
 def refuse() -> None:
-    """Raises WorldError: what `HOST` means to who dials it."""
+    """Raises WorldError: what `NEARBY_HOST` means to who dials it."""
     raise WorldError("it is reached on a local network only, and is not near now")

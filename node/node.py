@@ -16,7 +16,6 @@ from node.directory import ask_directory
 from node.entropy import SystemEntropy
 from node.list_renewal import renew_lists
 from node.meeting import Meetings
-from node.nearby import HOST as NEARBY_HOST
 from node.nearby import Nearby, refuse
 from node.profile import Profile
 from node.relay_inquiry import ask_for_list
@@ -34,6 +33,7 @@ from node.transport.listener import Listener, listen
 from node.transport.memory import connect_in_memory
 from node.transport.proxy import Proxy, patient
 from protocol.crypto.suite import RealSuite
+from protocol.discovery.announcement import NEARBY_HOST
 from protocol.envelope.items import DISCOVERY
 from protocol.keys import Group, RelayKey, SigningKey
 from protocol.limits import EACH_CONTACT, MAX_ISOLATED_CONTACTS
@@ -60,7 +60,7 @@ class PersonalNode:
 
     def __init__(
         self, running: Running, profile: Profile, key: bytes, direct: tuple[str, RelayKey] | None, timing: Timing,
-        proxy: Proxy | None, settings: Settings,
+        proxy: Proxy | None, settings: Settings, nearby: Nearby | None,
     ) -> None:  # fmt: skip
         self.direct = direct
         self.traffic = settings.traffic
@@ -71,6 +71,7 @@ class PersonalNode:
         self.meetings = Meetings(self, SystemEntropy(), timing, settings.discovery, running.beside)
         self.cards = Cards(self, SystemEntropy(), timing, running.beside)
         self._running = running
+        self._nearby = nearby
         self._profile = profile
         self._key = key
         self._timing = timing
@@ -82,6 +83,10 @@ class PersonalNode:
     def relays(self) -> Sequence[RelayRow]:
         """The node's own relays and how their connections stand."""
         return [self._relay_row(host, RelayKey(key)) for host, key in self._relays]
+
+    def nearby(self) -> frozenset[int]:
+        """Contacts to whom what is said goes over the local network now."""
+        return self._nearby.contacts() if self._nearby is not None else frozenset()
 
     def sent(self) -> Sent:
         """What its links to relays sent in the last hour."""
@@ -193,7 +198,7 @@ async def run_node(
         reader.close()
         if momentary and told is not None:
             direct = told[0], RelayKey(told[1])
-        node = PersonalNode(running, profile, keys.mailbox, direct, timing, proxy, settings)
+        node = PersonalNode(running, profile, keys.mailbox, direct, timing, proxy, settings, nearby)
         stack.callback(node.close)
         if made and not momentary:
             await node.request(Configure(relays, direct))

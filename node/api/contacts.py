@@ -1,11 +1,19 @@
 """/v1/contacts: the people with whom there is a session."""
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from node.api.contract import Call, Reply
 from node.api.errors import ApiError
 from node.store.rows import ContactRow
 from protocol.operations import Accept, MarkSeen, RemoveContact, SetContact
+
+
+class Contact(ContactRow, frozen=True, kw_only=True):
+    """Somebody with whom there is a session, and how they are reached."""
+
+    nearby: bool
+    """Whether what is said to them goes over the local network now, for as long as they are there."""
 
 
 class NewContact(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +37,7 @@ class ContactPatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def list_contacts(call: Call) -> Reply:
     """GET."""
-    return Reply({"contacts": await call.node.read(lambda reader: reader.contacts())})
+    return Reply({"contacts": await _all(call)})
 
 
 async def show(call: Call) -> Reply:
@@ -63,8 +71,14 @@ async def remove(call: Call) -> Reply:
     return Reply({})
 
 
-async def _find(call: Call) -> ContactRow:
-    for row in await call.node.read(lambda reader: reader.contacts()):
+async def _all(call: Call) -> list[Contact]:
+    rows = await call.node.read(lambda reader: reader.contacts())
+    nearby = call.node.nearby()
+    return [Contact(**asdict(row), nearby=row.contact in nearby) for row in rows]
+
+
+async def _find(call: Call) -> Contact:
+    for row in await _all(call):
         if row.contact == call.arguments[0]:
             return row
     raise ApiError("not_found", f"There is no contact {call.arguments[0]}.")

@@ -50,6 +50,9 @@ class Node(Protocol):
     def proxy(self) -> str | None:
         """By which it makes all connections."""
 
+    def nearby(self) -> frozenset[int]:
+        """Contacts to whom what is said goes over the local network now."""
+
     def sent(self) -> Sent:
         """What its links to relays sent in the last hour."""
 

@@ -24,7 +24,10 @@ app = App(name="contacts", help="List, rename or remove contacts.")
 
 @app.default
 def list_contacts(*, json: Json = False, where: Where = HERE) -> None:
-    """List contacts: number, name, whether you compared safety numbers, unread messages."""
+    """List contacts: number, name, whether you compared safety numbers, unread messages, and by what way you write.
+
+    nearby: over the local network, as long as they are there; direct: one of their routes is their own node.
+    """
     with node_for(where, gather=GATHER_SECONDS) as client:
         rows = client.request("GET", "/v1/contacts")["contacts"]
     if json:
@@ -42,7 +45,7 @@ def list_contacts(*, json: Json = False, where: Where = HERE) -> None:
                 row["name"],
                 "yes" if row["verified"] else "no",
                 str(row["unread"] or ""),
-                "direct" if row["direct"] else "relay",
+                "nearby" if row["nearby"] else "direct" if row["direct"] else "relay",
                 _STATES.get(row["state"], row["state"]),
             )
             for row in rows

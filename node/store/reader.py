@@ -23,6 +23,7 @@ from node.store.rows import (
     RelayListRow,
     StateChange,
 )
+from protocol.discovery.announcement import NEARBY_HOST
 from protocol.keys import Identity, RelayKey
 from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay, QueueState
 from protocol.relays.kept import RelayHealth
@@ -37,11 +38,11 @@ _CONTACT_STATES: dict[int, Any] = {state.value: state.name.lower() for state in 
 _MESSAGE_STATES: dict[int, Any] = {state.value: state.name.lower() for state in MessageState}
 _INVITATION_STATES: dict[int, Any] = {state.value: state.name.lower() for state in InvitationState}
 
-_CONTACTS = """
+_CONTACTS = f"""
     SELECT c.id, c.name, c.state, c.verified, c.identity,
         (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = c.id),
         c.unread,
-        EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1)
+        EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1 AND r.host <> '{NEARBY_HOST}')
     FROM contacts c"""
 _MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""
 _INVITATIONS = "SELECT id, state, created, expires, claimed_minute, name FROM invitations"

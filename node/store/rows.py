@@ -28,7 +28,7 @@ class ContactRow(Struct, frozen=True):
     last_change: int
     unread: int
     direct: bool
-    """Whether one of their routes is their own node."""
+    """Whether one of their routes is their own node, and not on local networks only."""
 
 
 class MessageRow(Struct, frozen=True):

@@ -12,6 +12,8 @@ from protocol.keys import PairSecret
 from protocol.limits import DISCOVERY_TAG_BYTES, DISCOVERY_TAGS
 
 SERVICE_TYPE = "_kassiber._tcp.local."
+NEARBY_HOST = "ws://nearby.invalid:1"
+"""What contacts are told of a node that is reached on local networks only (RFC 6761 §6.4: no such name exists)."""
 
 _NONCE_BYTES = 16
 _HALF_BYTES = DISCOVERY_TAGS // 2 * DISCOVERY_TAG_BYTES

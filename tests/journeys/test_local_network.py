@@ -37,9 +37,17 @@ def sessions(journey: Apart, number: int) -> bool:
     return len([remote for remote in remotes if "00630A:" in remote or remote.startswith("000080FE")]) >= number
 
 
+def way(journey: Apart, name: str) -> str:
+    """How somebody's only contact is reached, as they are told."""
+    header, row = journey.done(name, "contacts").decode().splitlines()
+    return row[header.index("ROUTE") :].split()[0]
+
+
 def near(journey: Apart, *lines: tuple[str, str]) -> None:
     """Said and delivered while no relay does anything: over the local network, then."""
-    journey.until(partial(sessions, journey, 2), "the two did not find each other")
+    for name in ("alice", "bob"):
+        journey.until(lambda: way(journey, name) == "nearby", f"the other one is not near {name}")  # noqa: B023
+    assert sessions(journey, 2)
     journey.relays(signal.SIGSTOP)
     journey.talk(*lines)
     journey.relays(signal.SIGCONT)
@@ -53,6 +61,7 @@ def test_they_find_each_other_talk_directly_lose_the_network_and_come_back(apart
     ip("-n", machine, "link", "set", "wire", "down")
     apart.talk(("alice", "the cable is out"), ("bob", "over relays again"))
     apart.until(lambda: not sessions(apart, 1), "sessions outlive the cable")
+    assert [way(apart, name) for name in ("alice", "bob")] == ["relay", "relay"]
     ip("-n", machine, "link", "set", "wire", "up")
     ip("-n", machine, "addr", "replace", "10.99.0.1/24", "dev", "wire")
     near(apart, ("alice", "back"), ("bob", "welcome"))

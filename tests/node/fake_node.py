@@ -96,6 +96,9 @@ class FakeNode:
 
     # Node
 
+    def nearby(self) -> frozenset[int]:
+        return frozenset()
+
     def sent(self) -> Sent:
         return self.meter.last_hour(3_000.0)
 
