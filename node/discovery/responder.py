@@ -59,7 +59,8 @@ class Responder:
             self._zeroconf = Zeroconf([str(place.address)], ip_version=self._family)
         except RuntimeError as error:  # the address has just gone
             raise OSError(str(error)) from None
-        self._zeroconf.add_listener(_Listener(service_type, self._changed), None)
+        # With a question: it is told what came since the sockets opened, which nobody would mention again as new.
+        self._zeroconf.add_listener(_Listener(service_type, self._changed), self._question())
         least, most = ASK_FIRST_SECONDS
         loop = self._zeroconf.loop
         assert loop is not None, "it runs on a thread of its own"
@@ -101,12 +102,15 @@ class Responder:
         self.withdraw()
         self._zeroconf.close()
 
+    def _question(self) -> DNSQuestion:
+        return DNSQuestion(self._type, _TYPE_PTR, _CLASS_IN)
+
     def _ask(self, again: float, first: bool = False) -> None:
         """On zeroconf's thread. The same question from everybody: nothing is said of what is known already."""
         loop = self._zeroconf.loop
         if loop is None or self._zeroconf.done:
             return
-        question = DNSQuestion(self._type, _TYPE_PTR, _CLASS_IN)
+        question = self._question()
         question.unicast = first
         query = DNSOutgoing(_FLAGS_QR_QUERY)
         query.add_question(question)
