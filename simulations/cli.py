@@ -143,7 +143,7 @@ def sweep(
     across = vary[0].partition("=")[0].strip()
     if figure is not None:
         _need_numbers(vary[0])
-    code = _study(scenario, vary, out, seeds, processes, dask)
+    code = _study(scenario, vary, out, seeds, processes, dask, figure)
     if figure is not None:
         _draw(out, figure, across, out / _file_name(figure), None)
     return code
@@ -164,7 +164,11 @@ def plot(
     _draw(table, figure, across, out or folder / _file_name(figure), observer)
 
 
-def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, processes: int, dask: str | None) -> int:
+def _study(
+    scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, processes: int, dask: str | None,
+    figure: str | None = None,
+) -> int:  # fmt: skip
+    """`figure`: that is wanted of it. Where measures do not vary, the first run tells whether there is such a one."""
     import os
     import sys
 
@@ -178,10 +182,20 @@ def _study(scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, pr
     jobs = plan(scenario, vary, seeds)
     make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    alike = len({job.study.adversary for job in jobs}) == 1
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("runs", total=len(jobs))
+
+        def look(rows: list[dict[str, object]]) -> None:
+            bar.advance(task)
+            known = list(dict.fromkeys(str(row["figure"]) for row in rows))
+            if figure is not None and alike and figure not in known:
+                raise UsageError(
+                    f"--figure {figure!r}: this scenario gives no such figure. It gives: {', '.join(map(repr, known))}."
+                )
+
         try:
-            rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
+            rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, look)
         except MemoryError:
             raise CallerError(
                 f"{scenario} needs more memory than there is. Fewer topology.people or workload.hours need less; so do "

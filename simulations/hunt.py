@@ -93,6 +93,12 @@ def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | Non
     spans = [span for span in read_ledger(ledger) if span.crypto == crypto]
     seen = {span.first for span in spans if span.ran == code}
     start = first if first is not None else max((span.first + span.count for span in spans), default=0)
+    try:
+        ledger.open("ab").close()
+    except OSError as error:
+        raise CallerError(
+            f"{ledger} can hold no ledger: {error.strerror}. Choose another file with --ledger."
+        ) from None
     spans_left = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool, ledger.open("ab") as file:

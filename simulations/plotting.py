@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import polars as pl
@@ -80,11 +81,12 @@ def _lines(chosen: pl.DataFrame, across: str) -> dict[str, list[tuple[float, flo
     lines: dict[str, list[tuple[float, float, float]]] = {}
     for row in chosen.iter_rows(named=True):
         changed = dict(part.split("=", 1) for part in row["changes"].split())
-        text = row["window_seconds"] if across == "window_seconds" else changed.pop(across, None)
+        text: Any = row["window_seconds"] or None if across == "window_seconds" else changed.pop(across, None)
         try:
             x = float(text)
         except (TypeError, ValueError):
-            varied = ", ".join(["window_seconds", *changed])
+            windows = ["window_seconds"] if row["window_seconds"] else []
+            varied = ", ".join([*windows, *changed]) or "nothing; kassiber sim sweep --vary makes some"
             raise CallerError(f"{across!r} is no number that varies in this table. There are: {varied}.") from None
         rest = [row["observer"], *(f"{key} = {value}" for key, value in changed.items())]
         if across != "window_seconds" and row["window_seconds"]:

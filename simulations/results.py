@@ -56,8 +56,8 @@ def make_folder(folder: Path) -> None:
 
 
 def write_table(rows: list[dict[str, object]], folder: Path, name: str = "figures") -> tuple[Path, Path]:
-    """`figures.parquet` and `figures.csv` in a folder of `make_folder`'s."""
-    table = pl.DataFrame(rows, infer_schema_length=None).sort("changes", "seed", maintain_order=True)
+    """`figures.parquet` and `figures.csv` in a folder of `make_folder`'s, in the order of the rows."""
+    table = pl.DataFrame(rows, infer_schema_length=None)
     parquet, csv = folder / f"{name}.parquet", folder / f"{name}.csv"
     table.write_parquet(parquet)
     table.write_csv(csv)
@@ -77,7 +77,10 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def summarise(table: pl.DataFrame) -> pl.DataFrame:
-    """Mean and the half width of Student's 95 % interval of each figure over its seeds; nil with fewer than ten."""
+    """Mean and the half width of Student's 95 % interval of each figure over its seeds; nil with fewer than ten.
+
+    Variations are in the order of the table.
+    """
     grouped = table.drop_nans("value").group_by(_KEYS, maintain_order=True).agg(pl.col("value"))
     rows = []
     for row in grouped.iter_rows(named=True):
@@ -86,7 +89,11 @@ def summarise(table: pl.DataFrame) -> pl.DataFrame:
         mean = interval.mean if interval else sum(values) / len(values)
         rows.append(row | {"mean": mean, "half_width": interval.half_width if interval else None, "runs": len(values)})
     summary = pl.DataFrame(rows, infer_schema_length=None)
-    return summary.sort("changes", "measure", "observer", "window_seconds", "figure", maintain_order=True)
+    turns = table.select(pl.col("changes").unique(maintain_order=True)).with_row_index("turn")
+    in_order = summary.join(turns, on="changes").sort(
+        "turn", "measure", "observer", "window_seconds", "figure", maintain_order=True
+    )
+    return in_order.drop("turn")
 
 
 def _version() -> str:

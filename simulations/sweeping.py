@@ -6,11 +6,12 @@ A run is a pure function of study and seed, so it does not matter where it is do
 import itertools
 import multiprocessing
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from protocol.errors import CallerError
 from simulations.study import Study, read_study
@@ -71,27 +72,39 @@ def carry_out(job: Job) -> list[dict[str, object]]:
 
 
 def carry_out_all(
-    jobs: Sequence[Job], processes: int, dask: str | None = None, done: Callable[[], object] = lambda: None
-) -> list[dict[str, object]]:
-    """The rows of all runs, in the order of the jobs. `dask`: the address of a scheduler, or "local" for one here."""
+    jobs: Sequence[Job], processes: int, dask: str | None = None,
+    done: Callable[[list[dict[str, object]]], object] = lambda rows: None,
+) -> list[dict[str, object]]:  # fmt: skip
+    """The rows of all runs, in the order of the jobs. `dask`: the address of a scheduler, or "local" for one here.
+
+    `done`: told the rows of each run when it ends; what it raises ends all others.
+    """
     results: dict[int, list[dict[str, object]]] = {}
-    for number, rows in _on_dask(jobs, dask) if dask is not None else _on_pool(jobs, processes):
-        results[number] = rows
-        done()
+    with closing(_on_dask(jobs, dask) if dask is not None else _on_pool(jobs, processes)) as finished:
+        for number, rows in finished:
+            results[number] = rows
+            done(rows)
     return [row for number in range(len(jobs)) for row in results[number]]
 
 
-def _on_pool(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, list[dict[str, object]]]]:
+Finished: TypeAlias = Generator[tuple[int, list[dict[str, object]]], None, None]
+"""Numbers of jobs, and their rows, as they end."""
+
+
+def _on_pool(jobs: Sequence[Job], processes: int) -> Finished:
     if processes == 1 or len(jobs) == 1:
         yield from ((number, carry_out(job)) for number, job in enumerate(jobs))
         return
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         numbers = {pool.submit(carry_out, job): number for number, job in enumerate(jobs)}
-        for future in as_completed(numbers):
-            yield numbers[future], future.result()
+        try:
+            for future in as_completed(numbers):
+                yield numbers[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever stops asking wants no more of them
 
 
-def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[int, list[dict[str, object]]]]:
+def _on_dask(jobs: Sequence[Job], address: str) -> Finished:
     distributed: Any = import_module("distributed")  # untyped, and only wanted here
     local = distributed.LocalCluster(threads_per_worker=1, dashboard_address=":0") if address == "local" else None
     try:

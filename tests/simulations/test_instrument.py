@@ -75,20 +75,22 @@ def test_another_line_of_a_scenario_gives_other_figures_and_too_few_runs_are_sai
 
 def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> None:
     ended = sim(
-        "sweep", "few.toml", "--vary", "topology.people=4,8", "--vary", "policy.kind=direct,batched",
+        "sweep", "few.toml", "--vary", "topology.people=10,4", "--vary", "policy.kind=direct,batched",
         "--figure", "megabytes a person a day", "--out", "sweep",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "40 runs are in" in ended.stdout.decode()
     table = pl.read_parquet(tmp_path / "sweep" / "figures.parquet")
-    assert set(table["changes"]) == {
-        f"topology.people={people} policy.kind={kind}" for people in (4, 8) for kind in ("direct", "batched")
-    }
+    assert table["changes"].unique(maintain_order=True).to_list() == [
+        f"topology.people={people} policy.kind={kind}" for people in (10, 4) for kind in ("direct", "batched")
+    ]
     _is_picture(tmp_path / "sweep" / "megabytes-a-person-a-day")
 
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "policy.kind", "--out", "auc")
     assert ended.returncode != 0
     assert b"policy.kind" in ended.stderr
+    ended = sim("plot", "sweep", "--figure", "megabytes a person a day")
+    assert b"'window_seconds' is no number that varies in this table. There are: topology.people" in ended.stderr
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--observer", "martian")
     assert b"seen by 'martian' in this table. It was seen by: 'global'." in ended.stderr
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--out", "auc.v1.5")
@@ -123,6 +125,12 @@ def test_lists_are_varied_as_they_are_written(tmp_path: Path, sim: Sim) -> None:
         ),
         (("sweep", "few.toml", "--vary", "topology.people=4,6,4"), "has a value twice"),
         (("sweep", "few.toml", "--empty-vary"), "--empty-vary"),
+        (("sweep", "few.toml", "--vary", 'adversary.measures=["cost"'), 'adversary.measures=["cost": what it opens'),
+        (
+            ("sweep", "few.toml", "--vary", "topology.people=4,8", "--figure", "nonsense", "--seeds", "1"),
+            "--figure 'nonsense': this scenario gives no such figure. It gives: 'megabytes a person a day',",
+        ),
+        (("hunt", "1", "--ledger", "few.toml/hunts"), "few.toml/hunts can hold no ledger: Not a directory"),
         (("plot", "nowhere", "--figure", "AUC", "--out", "few.toml/auc"), "few.toml can hold no files"),
         (("sweep", "few.toml", "--vary", "topology.people.x=4"), "people is a value, and has no keys"),
         (("sweep", "few.toml", "--vary", "name=a b,c"), "without spaces"),
