@@ -1,6 +1,7 @@
 """`kassiber demo`: two people, two relays, a crash; then every byte that a relay had, beside what was said."""
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -50,8 +51,8 @@ def demo(*, keep: Keep = None) -> None:
         secrets["a safety number"] = [stage.ask("alice", "GET", "/v1/contacts")["contacts"][0]["safety_number"]]
         print_view(view, SAID_WHILE_AWAY, secrets)
     print(f"\nThat took {time.monotonic() - began:.1f} seconds.")
-    program = "kassiber" if shutil.which("kassiber") else sys.argv[0]
-    print(f"Next: {program} init --relay ADDRESS; then up, and invite. See the README.")
+    program = "kassiber" if shutil.which("kassiber") else os.path.normpath(sys.argv[0])
+    print(f"Next: {program} init --name NAME --relay ADDRESS; then up, and invite. See the README.")
 
 
 def _meet(stage: Stage) -> None:
