@@ -46,7 +46,7 @@ def list_contacts(*, json: Json = False, where: Where = HERE) -> None:
                 "yes" if row["verified"] else "no",
                 str(row["unread"] or ""),
                 "nearby" if row["nearby"] else "direct" if row["direct"] else "relay",
-                _STATES.get(row["state"], row["state"]),
+                _STATES.get(row["state"], row["state"]) or ("they seem to have left" if row["refused"] else ""),
             )
             for row in rows
         ),

@@ -218,7 +218,10 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
     if status["queued"]:
         yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", "Links send in their own time"
     for contact in contacts:
-        if contact["state"] == "refused":
+        if contact["state"] == "active" and contact["refused"]:
+            what = f"All relays of {contact['name']} refuse what you write: they seem to have removed you"
+            yield "note", what, "Ask them. It is tried for a day, and given up then"
+        elif contact["state"] == "refused":
             yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"
         elif contact["state"] == "active" and not contact["verified"]:
             yield (

@@ -25,7 +25,16 @@ from node.store.rows import (
 )
 from protocol.discovery.announcement import NEARBY_HOST
 from protocol.keys import Identity, RelayKey
-from protocol.mailbox import ChangeKind, ContactState, InvitationState, ItemKind, MessageState, OwnRelay, QueueState
+from protocol.mailbox import (
+    ChangeKind,
+    ContactState,
+    InvitationState,
+    ItemKind,
+    MessageState,
+    OwnRelay,
+    QueueState,
+    RouteState,
+)
 from protocol.relays.kept import RelayHealth
 from protocol.relays.links import format_list_link, format_publisher
 from protocol.relays.relay_list import RelayList, parse_list
@@ -38,11 +47,15 @@ _CONTACT_STATES: dict[int, Any] = {state.value: state.name.lower() for state in 
 _MESSAGE_STATES: dict[int, Any] = {state.value: state.name.lower() for state in MessageState}
 _INVITATION_STATES: dict[int, Any] = {state.value: state.name.lower() for state in InvitationState}
 
+_REFUSALS = 3
+"""As many in turn, and by every relay, are no accident."""
 _CONTACTS = f"""
     SELECT c.id, c.name, c.state, c.verified, c.identity,
         (SELECT coalesce(max(m.change), 0) FROM messages m WHERE m.contact = c.id),
         c.unread,
-        EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1 AND r.host <> '{NEARBY_HOST}')
+        EXISTS (SELECT 1 FROM routes r WHERE r.contact = c.id AND r.direct = 1 AND r.host <> '{NEARBY_HOST}'),
+        (SELECT count(*) > 0 AND min(r.state = {RouteState.REFUSED.value} AND r.failures >= {_REFUSALS})
+            FROM routes r WHERE r.contact = c.id)
     FROM contacts c"""
 _MESSAGES = """SELECT change, contact, message_id, mine, text, minute, state, resent, missing_parent FROM messages"""
 _INVITATIONS = "SELECT id, state, created, expires, claimed_minute, name FROM invitations"
@@ -268,7 +281,7 @@ def _relay_list(number: int, value: RelayList, host: str | None, relay: bytes | 
 
 
 def _contact(row: Sequence[Any], own: Identity) -> ContactRow:
-    number, name, state, verified, identity, last, unread, direct = row
+    number, name, state, verified, identity, last, unread, direct, refused = row
     return ContactRow(
         contact=number,
         name=name,
@@ -278,6 +291,7 @@ def _contact(row: Sequence[Any], own: Identity) -> ContactRow:
         last_change=last,
         unread=unread,
         direct=bool(direct),
+        refused=bool(refused),
     )
 
 

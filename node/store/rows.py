@@ -29,6 +29,8 @@ class ContactRow(Struct, frozen=True):
     unread: int
     direct: bool
     """Whether one of their routes is their own node, and not on local networks only."""
+    refused: bool
+    """Whether all their relays refuse what is sent to them: they left, which counts as certain (`closed`) in a day."""
 
 
 class MessageRow(Struct, frozen=True):

@@ -80,7 +80,7 @@ class FakeNode:
 
     def add_contact(self, name: str) -> int:
         number = len(self.people) + 1
-        row = ContactRow(number, name, "active", False, NUMBER, self.last_change() + 1, 0, False)
+        row = ContactRow(number, name, "active", False, NUMBER, self.last_change() + 1, 0, False, False)
         self.people.append(row)
         self.announce(ContactChange(**asdict(row), change=row.last_change))
         return number

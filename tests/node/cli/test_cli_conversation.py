@@ -168,3 +168,9 @@ def test_contacts_are_renamed_and_removed_and_invitations_withdrawn(tmp_path: Pa
         assert alice("contacts", "remove", "Uncle Bob") == "Removed Uncle Bob, and all messages with them.\n"
         assert alice("contacts", "--json") == ""
         bob("send", "--wait", "3", "Alice", "are you there?", code=75)
+        end = time.monotonic() + 60.0
+        while not json.loads(bob("contacts", "--json"))["refused"]:
+            assert time.monotonic() < end, "three refusals of each relay take some ten seconds"
+            time.sleep(0.5)
+        assert "they seem to have left" in bob("contacts")
+        assert "All relays of Alice refuse what you write" in bob("doctor")
