@@ -58,6 +58,7 @@ class Span(Struct, frozen=True):
 def carry_out_span(commit: str, code: str, crypto: str, first: int, count: int, shape: Shape | None = None) -> Span:
     """In this process."""
     logging.disable(logging.WARNING)  # full disks are what is asked for
+    gc.collect()  # what the span before left would be kept for good
     gc.freeze()
     began = time.process_time()
     faults: Counter[str] = Counter()
