@@ -43,11 +43,15 @@ def hunt(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("worlds", total=seeds)
-        for span in carry_out(ledger, crypto, seeds, processes or os.cpu_count() or 1, first):
-            bar.advance(task, span.count)
-            for seed, broken in span.failures:
-                print(f"seed {seed}: {broken}", flush=True)
-            failures += span.failures
+        try:
+            for span in carry_out(ledger, crypto, seeds, processes or os.cpu_count() or 1, first):
+                bar.advance(task, span.count)
+                for seed, broken in span.failures:
+                    print(f"seed {seed}: {broken}", flush=True)
+                failures += span.failures
+        except KeyboardInterrupt:
+            print(f"{ledger} has every thousand worlds that were done. To go on: the same again.", file=sys.stderr)
+            raise
     seconds = time.perf_counter() - began
     print_table(
         ("COMMIT", "CRYPTO", "SEEDS", "MESSAGES", "LEAST", "FAULTS", "LEAST", "FAILED", "CPU H", "SEEDS/CPU H"),
@@ -102,7 +106,10 @@ def replay(
     )
     print(outcome.violation or "Every promise held.")
     if save is not None:
-        save.write_bytes(chosen.encode())
+        try:
+            save.write_bytes(chosen.encode())
+        except OSError as error:
+            raise CallerError(f"{save} cannot be written: {error.strerror}. Choose another file with --save.") from None
     return 1 if outcome.violation else 0
 
 
@@ -168,7 +175,7 @@ def _study(
     scenario: Path, vary: Sequence[str], out: Path, seeds: int | None, processes: int, dask: str | None,
     figure: str | None = None,
 ) -> int:  # fmt: skip
-    """`figure`: that is wanted of it. Where measures do not vary, the first run tells whether there is such a one."""
+    """`figure`: that is wanted of it. Raises UsageError before anything runs: none of its measures gives that."""
     import os
     import sys
 
@@ -180,22 +187,14 @@ def _study(
     from simulations.sweeping import carry_out_all, plan
 
     jobs = plan(scenario, vary, seeds)
+    if figure is not None:
+        _need_figure(figure, {measure for job in jobs for measure in job.study.adversary.measures})
     make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    alike = len({job.study.adversary for job in jobs}) == 1
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("runs", total=len(jobs))
-
-        def look(rows: list[dict[str, object]]) -> None:
-            bar.advance(task)
-            known = list(dict.fromkeys(str(row["figure"]) for row in rows))
-            if figure is not None and alike and figure not in known:
-                raise UsageError(
-                    f"--figure {figure!r}: this scenario gives no such figure. It gives: {', '.join(map(repr, known))}."
-                )
-
         try:
-            rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, look)
+            rows = carry_out_all(jobs, processes or os.cpu_count() or 1, dask, lambda: bar.advance(task))
         except MemoryError:
             raise CallerError(
                 f"{scenario} needs more memory than there is. Fewer topology.people or workload.hours need less; so do "
@@ -217,7 +216,10 @@ def _study(
         ),
     )  # fmt: skip
     if any(row["half_width"] is None for row in summary):
-        print(f"An interval needs {LEAST_RUNS} runs of the same, each with another seed: --seeds {LEAST_RUNS}.")
+        each = len({job.seed for job in jobs})
+        more = f"--seeds {LEAST_RUNS if each < LEAST_RUNS else 3 * each}"
+        found = "" if each < LEAST_RUNS else f", and some of {each} runs had too little to tell a figure"
+        print(f"An interval needs {LEAST_RUNS} runs of the same, each with another seed{found}: {more}.")
     print(f"{len(jobs)} runs are in {parquet} and {csv}.")
     return 0
 
@@ -230,6 +232,17 @@ def _draw(table: Path, figure: str, across: str, out: Path, observer: str | None
     make_folder(out.parent)
     svg, png = draw(read_table(table), figure, across, out, observer)
     print(f"Drawn: {svg} and {png}")
+
+
+def _need_figure(figure: str, measures: set[str]) -> None:
+    """Raises UsageError."""
+    from simulations.measures import FIGURES
+
+    known = [name for measure, names in FIGURES.items() if measure in measures for name in names]
+    if figure not in known:
+        raise UsageError(
+            f"--figure {figure!r} is none of what adversary.measures give here: {', '.join(map(repr, known))}."
+        )
 
 
 def _need_numbers(varied: str) -> None:

@@ -7,13 +7,12 @@ same code. `totals` adds it up.
 import gc
 import hashlib
 import logging
-import multiprocessing
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
 from msgspec import DecodeError, Struct, json
@@ -21,6 +20,7 @@ from msgspec import DecodeError, Struct, json
 from protocol.errors import CallerError
 from simulations.script import Shape, draw
 from simulations.trial import carry_out
+from simulations.workers import workers
 
 SPAN_SEEDS = 1_000
 """How many seeds a process carries out before it reports."""
@@ -101,8 +101,7 @@ def hunt(ledger: Path, crypto: str, count: int, processes: int, first: int | Non
             f"{ledger} can hold no ledger: {error.strerror}. Choose another file with --ledger."
         ) from None
     spans_left = [at for at in range(start, start + count, SPAN_SEEDS) if at not in seen]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool, ledger.open("ab") as file:
+    with workers(processes) as pool, ledger.open("ab") as file:
         waiting = iter(spans_left)
         running: set[Future[Span]] = set()
         while True:

@@ -43,6 +43,23 @@ _EPSILONS = (0.0, 1.0)
 _DELTA = 1e-3
 
 
+FIGURES = {
+    "cost": (
+        "megabytes a person a day", "frames a person a day", "frames a text", "envelopes a text", "delay p50, s",
+        "delay p99, s", "texts that came",
+    ),
+    "size": ("bits of a text's length", "bits that there are"),
+    "timing": ("AUC", "TPR at FPR 0.001"),
+    "advantage": (
+        *(f"δ at ε = {epsilon:g}" for epsilon in _EPSILONS), "δ at ε = 0, at most", f"ε at δ = {_DELTA:g}, at least",
+    ),
+    "trilemma": ("δ of the trilemma's game", "δ of the trilemma's floor", "δ above the trilemma's floor"),
+    "disclosure": ("recall@m, statistical", "recall@m, intersection", "recall@m, by guessing"),
+    "receipts": (*(f"found after {number} texts" for number in _ENOUGH), "found by guessing"),
+}  # fmt: skip
+"""What each measure may tell; some only where there is enough to see."""
+
+
 class Figure(NamedTuple):
     """One row. `window_seconds`: for how long was watched; 0 where it does not matter."""
 

@@ -1,6 +1,7 @@
 """Pictures for a paper: one figure of a table, its mean and 95 % interval, against what was varied or watched."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ mpl.use("Agg")
 _LINE_STYLES = ("-", "--", "-.", ":")
 _LEGEND_INCHES = 0.17
 """Of a line; where there are many the picture grows, so that they leave as much of it to the axes as ever."""
+_NUMBER = re.compile(r"[-+0-9.eE_]+")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 mpl.rcParams.update(
     {
@@ -79,14 +81,19 @@ def _choose(summary: pl.DataFrame, figure: str, observer: str | None) -> pl.Data
 def _lines(chosen: pl.DataFrame, across: str) -> dict[str, list[tuple[float, float, float]]]:
     """Points (x, mean, half width) by what tells the lines apart."""
     lines: dict[str, list[tuple[float, float, float]]] = {}
+    if across == "window_seconds" and not any(chosen["window_seconds"]):
+        raise CallerError(
+            f"{chosen['figure'][0]!r} is of the whole time, not of windows. Draw it across what was varied: "
+            "--across KEY."
+        )
     for row in chosen.iter_rows(named=True):
         changed = dict(part.split("=", 1) for part in row["changes"].split())
-        text: Any = row["window_seconds"] or None if across == "window_seconds" else changed.pop(across, None)
+        text: Any = row["window_seconds"] if across == "window_seconds" else changed.pop(across, None)
         try:
             x = float(text)
         except (TypeError, ValueError):
-            windows = ["window_seconds"] if row["window_seconds"] else []
-            varied = ", ".join([*windows, *changed]) or "nothing; kassiber sim sweep --vary makes some"
+            numbers = [key for key, value in changed.items() if _NUMBER.fullmatch(value)]
+            varied = ", ".join(["window_seconds"] * bool(row["window_seconds"]) + numbers)
             raise CallerError(f"{across!r} is no number that varies in this table. There are: {varied}.") from None
         rest = [row["observer"], *(f"{key} = {value}" for key, value in changed.items())]
         if across != "window_seconds" and row["window_seconds"]:

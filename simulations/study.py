@@ -140,9 +140,7 @@ def _change(raw: dict[str, Any], key: str, text: str) -> None:
     table, _, name = key.rpartition(".")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        if text[:1] in _OPENING:
-            raise CallerError(f"{key}={text}: what it opens, it does not close as TOML asks ({error}).") from None
+    except tomllib.TOMLDecodeError:
         value = text
     place = raw
     for part in table.split(".") if table else ():
@@ -186,8 +184,6 @@ def _check_together(study: Study, path: Path) -> None:
         )
 
 
-_OPENING = frozenset("[{\"'")
-"""What begins with one of these is no plain word."""
 _MOST_MACHINES = 20_000
 _LEAST_TO_FORWARD = 3
 _WORDS = {

@@ -4,10 +4,9 @@ A run is a pure function of study and seed, so it does not matter where it is do
 """
 
 import itertools
-import multiprocessing
 import re
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from protocol.errors import CallerError
 from simulations.study import Study, read_study
+from simulations.workers import workers
 
 _COMMA = re.compile(r",(?![^\[]*\])")
 """Between values; not inside of a list."""
@@ -36,6 +36,11 @@ def plan(path: Path, vary: Sequence[str] = (), seeds: int | None = None) -> list
     axes: list[list[tuple[str, str]]] = []
     for text in vary:
         key, equals, values = text.partition("=")
+        if any(value.count("[") != value.count("]") for value in _COMMA.split(values)):
+            raise CallerError(
+                f"{text!r}: brackets that do not close, or lists in lists. Lists are values like others: "
+                'adversary.measures=["cost"],["cost","size"]'
+            )
         if not equals or not values:
             raise CallerError(f"{text!r} says nothing to vary: it should look like topology.people=10,20,50")
         axes.append([(key.strip(), value.strip()) for value in _COMMA.split(values)])
@@ -73,17 +78,14 @@ def carry_out(job: Job) -> list[dict[str, object]]:
 
 def carry_out_all(
     jobs: Sequence[Job], processes: int, dask: str | None = None,
-    done: Callable[[list[dict[str, object]]], object] = lambda rows: None,
+    done: Callable[[], object] = lambda: None,
 ) -> list[dict[str, object]]:  # fmt: skip
-    """The rows of all runs, in the order of the jobs. `dask`: the address of a scheduler, or "local" for one here.
-
-    `done`: told the rows of each run when it ends; what it raises ends all others.
-    """
+    """The rows of all runs, in the order of the jobs. `dask`: the address of a scheduler, or "local" for one here."""
     results: dict[int, list[dict[str, object]]] = {}
     with closing(_on_dask(jobs, dask) if dask is not None else _on_pool(jobs, processes)) as finished:
         for number, rows in finished:
             results[number] = rows
-            done(rows)
+            done()
     return [row for number in range(len(jobs)) for row in results[number]]
 
 
@@ -95,13 +97,10 @@ def _on_pool(jobs: Sequence[Job], processes: int) -> Finished:
     if processes == 1 or len(jobs) == 1:
         yield from ((number, carry_out(job)) for number, job in enumerate(jobs))
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with workers(processes) as pool:
         numbers = {pool.submit(carry_out, job): number for number, job in enumerate(jobs)}
-        try:
-            for future in as_completed(numbers):
-                yield numbers[future], future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # whoever stops asking wants no more of them
+        for future in as_completed(numbers):
+            yield numbers[future], future.result()
 
 
 def _on_dask(jobs: Sequence[Job], address: str) -> Finished:

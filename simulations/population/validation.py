@@ -65,7 +65,7 @@ def hold(study: Study, seeds: int, processes: int = 1, done: Callable[[], object
         Job(_with_engine(study, engine), "", seed) for seed in range(seeds) for engine in ("machines", "population")
     ]
     values: dict[tuple[object, object], list[float]] = {}
-    for row in carry_out_all(jobs, processes, done=lambda _: done()):
+    for row in carry_out_all(jobs, processes, done=done):
         value = row["value"]
         assert isinstance(value, float | int)
         values.setdefault((row["figure"], row["engine"]), []).append(float(value))

@@ -1,6 +1,9 @@
 """`kassiber sim` as a researcher uses it: processes, scenario files, tables, pictures, ledgers."""
 
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +15,7 @@ from msgspec.structs import replace
 from node.cli import exits
 from simulations.hunt import read_ledger
 from simulations.script import Say, Shape, draw
-from tests.node.cli.program import kassiber
+from tests.node.cli.program import KASSIBER, environment, kassiber
 
 SCENARIO = """name = "a few"
 
@@ -90,7 +93,7 @@ def test_a_sweep_ends_with_a_table_and_a_picture(tmp_path: Path, sim: Sim) -> No
     assert ended.returncode != 0
     assert b"policy.kind" in ended.stderr
     ended = sim("plot", "sweep", "--figure", "megabytes a person a day")
-    assert b"'window_seconds' is no number that varies in this table. There are: topology.people" in ended.stderr
+    assert b"is of the whole time, not of windows. Draw it across what was varied" in ended.stderr
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--observer", "martian")
     assert b"seen by 'martian' in this table. It was seen by: 'global'." in ended.stderr
     ended = sim("plot", "sweep", "--figure", "AUC", "--across", "topology.people", "--out", "auc.v1.5")
@@ -125,10 +128,10 @@ def test_lists_are_varied_as_they_are_written(tmp_path: Path, sim: Sim) -> None:
         ),
         (("sweep", "few.toml", "--vary", "topology.people=4,6,4"), "has a value twice"),
         (("sweep", "few.toml", "--empty-vary"), "--empty-vary"),
-        (("sweep", "few.toml", "--vary", 'adversary.measures=["cost"'), 'adversary.measures=["cost": what it opens'),
+        (("sweep", "few.toml", "--vary", 'adversary.measures=["cost"'), "brackets that do not close"),
         (
             ("sweep", "few.toml", "--vary", "topology.people=4,8", "--figure", "nonsense", "--seeds", "1"),
-            "--figure 'nonsense': this scenario gives no such figure. It gives: 'megabytes a person a day',",
+            "--figure 'nonsense' is none of what adversary.measures give here: 'megabytes a person a day',",
         ),
         (("hunt", "1", "--ledger", "few.toml/hunts"), "few.toml/hunts can hold no ledger: Not a directory"),
         (("plot", "nowhere", "--figure", "AUC", "--out", "few.toml/auc"), "few.toml can hold no files"),
@@ -171,6 +174,45 @@ def test_a_hunt_goes_on_where_its_ledger_ends_and_any_of_its_worlds_is_replayed(
     assert lines[-1] == "Every promise held."
     assert sum(" s  message " in line for line in lines) == 40
     assert sim("replay", "four.json").stdout.decode().splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("hunt", "20000", "--processes", "2"), ("sweep", "few.toml", "--vary", "workload.hours=5,6", "--processes", "2")],
+)
+def test_an_interrupt_ends_what_is_under_way_and_leaves_no_process(
+    tmp_path: Path, sim: Sim, words: tuple[str, ...]
+) -> None:
+    assert sim("hunt", "--help").returncode == 0  # the scenario is there
+    command = [*KASSIBER, "sim", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children.read_text().split()) < 3:  # two workers, and what multiprocessing keeps beside them
+            time.sleep(0.1)
+        time.sleep(4.0)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == exits.INTERRUPTED
+    assert b"Traceback" not in errors
+    end = time.monotonic() + 10.0
+    while left := _alive_in(process.pid):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+
+
+def _alive_in(group: int) -> list[str]:
+    """The processes of a group that do anything still, as /proc tells of them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group, *_ = (told := path.read_text()).rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue  # it has just ended
+        if int(its_group) == group and state != "Z":
+            found.append(told)
+    return found
 
 
 def _means(folder: Path) -> dict[str, float]:
