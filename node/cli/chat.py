@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -57,18 +58,24 @@ def _chat_on_terminal(client: Client, row: dict[str, Any], after: int | None, wo
         print(format_message(shown, row["name"]))
     sys.stdout.flush()  # who reads through a pipe sees it before anything more happens
     see(client, row["contact"], cursor)
-    Conversation(client, row, client.changes(cursor), ends_with_input=True).follow()
+    Conversation(client, row, client.changes(cursor), ends_with_input=True, shown=recent).follow()
 
 
 class Conversation:
     """One contact's changes on standard output, lines of standard input on their way."""
 
-    def __init__(self, client: Client, contact: dict[str, Any], stream: Stream, ends_with_input: bool) -> None:
+    def __init__(
+        self, client: Client, contact: dict[str, Any], stream: Stream, ends_with_input: bool,
+        shown: Iterable[dict[str, Any]] = (),
+    ) -> None:  # fmt: skip
+        """`shown`: messages that stand there already; what becomes of them is told too."""
         self._client = client
         self._contact = contact
         self._stream = stream
         self._ends_with_input = ends_with_input
         self._texts: dict[str, str] = {}
+        for message in shown:
+            self._remember(message)
         # A daemon: a read that waits for a terminal cannot be ended from here.
         threading.Thread(target=self._send_lines, name="input", daemon=True).start()
 

@@ -14,7 +14,7 @@ from node.cli.terminal import print_json, print_table, visible
 _STATES = {
     "waiting": "waiting for their first reply",
     "active": "",
-    "refused": "someone else used this invitation: ask for a new one",
+    "refused": "this invitation was used by someone else, or withdrawn: ask for a new one",
     "closed": "they left",
 }
 
@@ -58,8 +58,13 @@ def rename(contact: str, name: str, /, *, where: Where = HERE) -> None:
     """Call a contact what you like; what they call themselves does not change it any more."""
     with node_for(where) as client:
         found = find_contact(client, contact)
+        alike = [
+            str(row["contact"]) for row in client.request("GET", "/v1/contacts")["contacts"] if row["name"] == name
+        ]
         renamed = client.request("PATCH", f"/v1/contacts/{found['contact']}", {"name": name})
     print(f"{visible(found['name'])} is called {visible(renamed['name'])} now.")
+    if others := [number for number in alike if number != str(found["contact"])]:
+        print(f"So is {' and '.join(others)}: write to them by their numbers.")
 
 
 @app.command
@@ -90,13 +95,16 @@ def _agrees(question: str) -> bool:
 
 
 def find_contact(client: Client, wanted: str) -> dict[str, Any]:
-    """By name, by a name that differs in case only, or by number. Raises NoInputError where none or several match."""
+    """By number, by name, or by a name that differs in case only. Raises NoInputError where none or several match.
+
+    The number first: whoever calls himself `1` gets nothing that is meant for contact 1.
+    """
     rows: list[dict[str, Any]] = client.request("GET", "/v1/contacts")["contacts"]
     name = unicodedata.normalize("NFC", wanted)
     for matches in (
+        [row for row in rows if str(row["contact"]) == name],
         [row for row in rows if row["name"] == name],
         [row for row in rows if row["name"].casefold() == name.casefold()],
-        [row for row in rows if str(row["contact"]) == name],
     ):
         if len(matches) == 1:
             return matches[0]

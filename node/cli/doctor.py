@@ -216,13 +216,19 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
             "Add a second: kassiber relays add ADDRESS{profile}",
         )
     if status["queued"]:
-        yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", "Links send in their own time"
+        refused = any(contact["refused"] for contact in contacts)
+        remedy = "Links send in their own time" + ", but where all relays refuse nothing goes" * refused
+        yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", remedy
     for contact in contacts:
         if contact["state"] == "active" and contact["refused"]:
-            what = f"All relays of {contact['name']} refuse what you write: they seem to have removed you"
+            what = f"All relays of {contact['name']} refuse what you write: they seem to have left"
             yield "note", what, "Ask them. It is tried for a day, and given up then"
         elif contact["state"] == "refused":
-            yield "note", f"Somebody else used the invitation of {contact['name']}", "Ask for a new one"
+            yield (
+                "note",
+                f"The invitation of {contact['name']} was used by somebody else, or withdrawn",
+                "Ask for a new one",
+            )
         elif contact["state"] == "active" and not contact["verified"]:
             yield (
                 "note",

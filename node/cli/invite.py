@@ -45,4 +45,5 @@ def invite(
         segno.make(made["link"], error="l", micro=False).terminal(compact=True)
     held = "two relays hold it" if made["relays"] > 1 else "one relay holds it"
     print(f"One person may accept it, once, until {clock(made['expires'])}; {held}.", file=sys.stderr)
-    print(f"It becomes a contact when your node runs after that: kassiber up{where.words}", file=sys.stderr)
+    if not client.is_running():
+        print(f"It becomes a contact when your node runs after that: kassiber up{where.words}", file=sys.stderr)

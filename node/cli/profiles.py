@@ -49,8 +49,10 @@ class Where:
 
     @property
     def words(self) -> str:
-        """What must follow a command that is hinted at, for it to be about the same profile."""
-        return f" --profile {shlex.quote(str(self.profile))}" if self.profile is not None else ""
+        """What must follow a command that is hinted at, for it to be about the same profile, and to unlock it."""
+        profile = f" --profile {shlex.quote(str(self.profile))}" if self.profile is not None else ""
+        credential = self.credential_file
+        return f"{profile} --credential-file {shlex.quote(str(credential))}" if credential is not None else profile
 
     def open(self) -> Profile:
         """Raises NoProfileError."""

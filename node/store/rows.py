@@ -17,7 +17,8 @@ RelayState: TypeAlias = Literal["connected", "connecting", "unreachable", "idle"
 
 
 class ContactRow(Struct, frozen=True):
-    """`waiting` until the inviter's first reply; `refused`: somebody else used the invitation; `closed`: they left."""
+    """`waiting` until the inviter's first reply; `refused`: somebody else used the invitation, or it was
+    withdrawn; `closed`: they left."""
 
     contact: int
     name: str

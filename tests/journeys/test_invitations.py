@@ -46,7 +46,9 @@ def test_of_two_who_open_an_invitation_at_once_one_becomes_the_contact(three: Jo
     assert ended[winner].returncode == 0
     if states(three, loser):  # both claimed, each at a relay; Alice took the first handshake
         three.until(lambda: states(three, loser) == ["refused"], "the loser was not told")
-        assert b"someone else used this invitation: ask for a new one" in three.done(loser, "contacts")
+        assert b"this invitation was used by someone else, or withdrawn: ask for a new one" in three.done(
+            loser, "contacts"
+        )
     else:  # refused at the first step
         assert ended[loser].returncode == BAD_TEXT
         assert b"was used" in ended[loser].stderr

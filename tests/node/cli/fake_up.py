@@ -15,12 +15,12 @@ from tests.node.fake_node import FakeNode
 
 
 class AnsweringNode(FakeNode):
-    """Bob, Zoë and two people called Eve; whoever gets `ping` answers."""
+    """Bob, Zoë, two people called Eve, and one who calls himself 1; whoever gets `ping` answers."""
 
     def __init__(self, states: list[str]) -> None:
         super().__init__()
         self.carry = states  # type: ignore[assignment]
-        for name in ("Bob", "Zo\u00eb", "Eve", "Eve"):
+        for name in ("Bob", "Zo\u00eb", "Eve", "Eve", "1"):
             self.add_contact(name)
         self.meter.note(8_192, True, 1.0)
         self.meter.note(4_096, False, 70.0)

@@ -90,9 +90,14 @@ def test_an_editor_writes_a_text(node: Path) -> None:
     assert [path.name for path in (node / "run" / "kassiber").glob("draft*")] == []
 
 
-@pytest.mark.parametrize("wanted", ["Bob", "bob", "1", "Zoe\u0308"])
-def test_a_contact_is_found_by_name_or_number(node: Path, wanted: str) -> None:
-    assert kassiber(node, "send", wanted, "x").returncode == 0
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("Bob", "Bob"), ("bob", "Bob"), ("1", "Bob"), ("5", "1"), ("Zoe\u0308", "Zo\u00eb")]
+)
+def test_a_contact_is_found_by_name_or_number_and_whoever_is_called_a_number_is_not_that_one(
+    node: Path, wanted: str, found: str
+) -> None:
+    sent = kassiber(node, "send", wanted, "x")
+    assert (sent.returncode, sent.stderr.decode()) == (0, f"relayed to {found}\n")
 
 
 @pytest.mark.parametrize(("wanted", "says"), [("Carol", b"There are: Bob"), ("Eve", b"Use a number instead: 3, 4")])
@@ -226,7 +231,7 @@ def test_relays_are_listed_added_and_removed(node: Path) -> None:
 
 
 def test_status_and_doctor_tell_how_the_node_stands(node: Path) -> None:
-    assert lines(kassiber(node, "status", "--json").stdout)[0]["contacts"] == 4
+    assert lines(kassiber(node, "status", "--json").stdout)[0]["contacts"] == 5
     assert b"Relay     none" in kassiber(node, "status").stdout
     examined = kassiber(node, "doctor")
     assert examined.returncode == 69
