@@ -216,11 +216,11 @@ def _running(status: dict[str, Any], contacts: list[dict[str, Any]]) -> Iterator
             "Add a second: kassiber relays add ADDRESS{profile}",
         )
     if status["queued"]:
-        refused = any(contact["refused"] for contact in contacts)
+        refused = any(contact.get("refused") for contact in contacts)
         remedy = "Links send in their own time" + ", but where all relays refuse nothing goes" * refused
         yield "note", f"{counted(status['queued'], 'message')} that no relay has yet", remedy
     for contact in contacts:
-        if contact["state"] == "active" and contact["refused"]:
+        if contact["state"] == "active" and contact.get("refused"):
             what = f"All relays of {contact['name']} refuse what you write: they seem to have left"
             yield "note", what, "Ask them. It is tried for a day, and given up then"
         elif contact["state"] == "refused":

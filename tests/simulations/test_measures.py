@@ -6,7 +6,7 @@ import pytest
 from simulations import modelled
 from simulations.adversaries import trilemma
 from simulations.arrays import Floats, Integers
-from simulations.measures import Figure, Seen, measure
+from simulations.measures import FIGURES, Figure, Seen, measure
 from simulations.observation import Observations, in_order
 from simulations.population.observing import Truth, Watched
 from simulations.recording import NO_QUEUE, Sight
@@ -97,3 +97,14 @@ def test_every_figure_has_the_window_and_the_observer_of_its_run() -> None:
     assert {row.window_seconds for row in rows} == {900.0, 3_600.0}
     assert {row.observer for row in rows} == {"global"}
     assert {row.measure for row in rows} == {"advantage"}
+
+
+def test_measures_give_what_they_are_said_to_give() -> None:
+    study = Study(
+        "test", Topology(people=80), Workload(texts_per_day=2_000.0, hours=2.0), policy=Policy("direct"),
+        adversary=Adversary(observers=("global", "colluding relays"), measures=tuple(FIGURES)), run=Run("population"),  # type: ignore[arg-type]
+    )  # fmt: skip
+    found: dict[str, set[str]] = {}
+    for row in measure(study, modelled.carry_out(study, 1), 1):
+        found.setdefault(row.measure, set()).add(row.figure)
+    assert found == {name: set(figures) for name, figures in FIGURES.items()}
