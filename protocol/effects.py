@@ -36,8 +36,11 @@ class Wake(_Effect, frozen=True):
     queue: QueueNumber
 
 
-class Answer(_Effect, frozen=True):
-    """The one answer to a `Requested`: a value, or an exception that says what to do."""
+class Answer(_Effect, frozen=True, gc=True):
+    """The one answer to a `Requested`: a value, or an exception that says what to do.
+
+    An exception knows the frames that it came through, and those this answer: the garbage collector must see it.
+    """
 
     request: int
     result: Any

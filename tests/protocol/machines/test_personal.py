@@ -1,6 +1,8 @@
 """What the personal machine promises, in a small world with real crypto and real stores."""
 
+import gc
 import sqlite3
+import weakref
 from pathlib import Path
 
 import pytest
@@ -230,6 +232,20 @@ def test_who_waits_already_is_told_how_a_new_invitation_helps(tmp_path: Path) ->
     assert "at last" in alice.texts(2) + alice.texts(3)
     with pytest.raises(CallerError, match="You have this contact already: alice, contact 2"):
         carol.get(Accept(alice.get(Invite(1_440, None)).link, None, None))
+
+
+def test_a_request_that_was_refused_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob, _, _ = couple(world)
+    refused: list[weakref.ref[CallerError]] = []
+    for operation in (Accept(alice.get(Invite(1_440, None)).link, None, None), RemoveContact(99)):
+        with pytest.raises(CallerError) as caught:
+            bob.get(operation)
+        refused.append(weakref.ref(caught.value))
+        del caught
+    world.run(20)
+    gc.collect()
+    assert [ref() for ref in refused] == [None, None]
 
 
 def test_a_withdrawn_or_expired_invitation_opens_nothing(tmp_path: Path) -> None:
