@@ -36,14 +36,15 @@ def plan(path: Path, vary: Sequence[str] = (), seeds: int | None = None) -> list
     axes: list[list[tuple[str, str]]] = []
     for text in vary:
         key, equals, values = text.partition("=")
-        if any(value.count("[") != value.count("]") for value in _COMMA.split(values)):
+        written = [value.strip() for value in _COMMA.split(values)]
+        if any(value.count("[") != value.count("]") for value in written):
             raise CallerError(
                 f"{text!r}: brackets that do not close, or lists in lists. Lists are values like others: "
                 'adversary.measures=["cost"],["cost","size"]'
             )
         if not equals or not values:
             raise CallerError(f"{text!r} says nothing to vary: it should look like topology.people=10,20,50")
-        axes.append([(key.strip(), value.strip()) for value in _COMMA.split(values)])
+        axes.append([(key.strip(), value) for value in written])
         if any(len(value.split()) != 1 for _, value in axes[-1]):
             raise CallerError(f"{text!r}: a value that is varied is one word or number, without spaces.")
         if len(set(axes[-1])) < len(axes[-1]):

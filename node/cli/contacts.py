@@ -58,13 +58,12 @@ def rename(contact: str, name: str, /, *, where: Where = HERE) -> None:
     """Call a contact what you like; what they call themselves does not change it any more."""
     with node_for(where) as client:
         found = find_contact(client, contact)
-        alike = [
-            str(row["contact"]) for row in client.request("GET", "/v1/contacts")["contacts"] if row["name"] == name
-        ]
         renamed = client.request("PATCH", f"/v1/contacts/{found['contact']}", {"name": name})
+        rows = client.request("GET", "/v1/contacts")["contacts"]
     print(f"{visible(found['name'])} is called {visible(renamed['name'])} now.")
-    if others := [number for number in alike if number != str(found["contact"])]:
-        print(f"So is {' and '.join(others)}: write to them by their numbers.")
+    alike = [str(row["contact"]) for row in rows if row["name"] == renamed["name"]]
+    if len(alike) > 1:
+        print(f"Contacts {', '.join(alike)} have one name now: write to them by their numbers.")
 
 
 @app.command

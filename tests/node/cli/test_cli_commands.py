@@ -100,6 +100,11 @@ def test_a_contact_is_found_by_name_or_number_and_whoever_is_called_a_number_is_
     assert (sent.returncode, sent.stderr.decode()) == (0, f"relayed to {found}\n")
 
 
+def test_a_name_that_is_there_twice_is_told(node: Path) -> None:
+    told = kassiber(node, "contacts", "rename", "2", "Bob").stdout.decode()
+    assert "Contacts 1, 2 have one name now" in told
+
+
 @pytest.mark.parametrize(("wanted", "says"), [("Carol", b"There are: Bob"), ("Eve", b"Use a number instead: 3, 4")])
 def test_a_contact_that_is_none_or_several_is_told(node: Path, wanted: str, says: bytes) -> None:
     sent = kassiber(node, "send", wanted, "x")
